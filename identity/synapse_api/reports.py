@@ -264,7 +264,7 @@ def _bound(context: ReportContext, report: Address) -> Outcome:
             user_id=report.user_id,
         )
     except (problems.WrongServer, problems.AccessEnded) as error:
-        return Outcome("rejected", error.further["org.guichet.reason"])
+        return Outcome("rejected", str(error.further["org.guichet.reason"]))
     return OK
 
 

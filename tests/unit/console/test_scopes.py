@@ -36,6 +36,8 @@ FIELDS = {
     "question": "Who runs it?",
     "into": "D-1",
     "days": "7",
+    "what": "invited-stored",
+    "key": "none",
 }
 EVERYTHING = (Role.SUPPORT, Role.APPROVER)
 LISTS = ("rules?kind=domain", "changes", "homeservers", "invitations", "mails", "requests")
@@ -136,6 +138,15 @@ def named(app, blueprint, known, prefix, things):
     return found
 
 
+def called(caller, method, path, body):
+    """What it answers, without the fields that this call does not have."""
+    while True:
+        answer = caller.open(method, path, body, If_Match='"1"')
+        if not answer.json.get("error", "").startswith("There is no such field"):
+            return answer
+        body = {name: body[name] for name in body.keys() - {answer.json["org.guichet.field"]}}
+
+
 def test_no_call_finds_what_belongs_to_others(app, by_whole, by_narrow, of_education, clock):
     routes = named(app, "admin_api", admin_guards.ROUTES, PREFIX, of_education)
     assert len(routes) > 20
@@ -144,10 +155,7 @@ def test_no_call_finds_what_belongs_to_others(app, by_whole, by_narrow, of_educa
     for method, path, route in routes:
         if PERMISSIONS[route.deed].step_up:
             continue
-        seen = [
-            caller.open(method, path, body, If_Match='"1"').status_code
-            for caller in (by_narrow, by_whole)
-        ]
+        seen = [called(caller, method, path, body).status_code for caller in (by_narrow, by_whole)]
         assert seen[0] == 404, f"{method} {path}"
         assert seen[1] != 404, f"{method} {path}"
 
@@ -182,7 +190,7 @@ def test_the_journal_of_a_scope_has_its_own_deeds_alone(by_whole, by_narrow, of_
     until = (clock() + timedelta(hours=1)).isoformat()
     frozen = {"what": "domain", "domain": "ac-rouen.example", "until": until, "reason": WHY}
     assert by_narrow.post("/freezes", frozen).json["org.guichet.reason"] == "scope_needed"
-    held = by_narrow.post(f"/homeservers/{GUESTS}/hold", {"reason": WHY})
+    held = by_narrow.post(f"/homeservers/{GUESTS}/hold", {"until": until, "reason": WHY})
     assert held.status_code == 200
     assert [row["action"] for row in by_narrow.get("/journal").json["items"]] == ["homeserver.hold"]
     assert len(by_whole.get("/journal?action=change").json["items"]) == 1
