@@ -74,6 +74,7 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.NotYourOwn: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
     problems.OperatorEnabled: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
     problems.NotPermitted: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.EndsSooner: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
     problems.NoSuchChange: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.NotNow: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
     problems.StaleDraft: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
