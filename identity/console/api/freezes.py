@@ -19,7 +19,7 @@ from . import frame, guards, reading
 class NewFreeze(frame.Said):
     """The body of POST /freezes."""
 
-    what: Literal["sign-ups", "invitations", "mails", "domain"]
+    what: Literal["sign-ups", "invitations", "mails", "domain", "console"]
     until: Text
     domain: Text = ""
 

@@ -128,8 +128,8 @@ def change_invitations() -> Response:
 def _change_one(change: str, invitation_id: uuid.UUID) -> bool:
     try:
         with services.database.transaction() as session:
-            row, who = _find(session, invitation_id), actor(typed_reason())
-            return CHANGES[change](session, services.now(), who, row)
+            found, who = _find_all(session, [str(invitation_id)]), actor(typed_reason())
+            return any(CHANGES[change](session, services.now(), who, row) for row in found)
     except Problem:
         return False
 

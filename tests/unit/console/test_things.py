@@ -141,6 +141,26 @@ def test_a_domain_is_named_as_people_write_it_and_what_is_none_is_told(
     assert [each.key for each in found] == ["domain:ac-rouen.example"]
 
 
+def test_a_frozen_console_lets_admins_alone_in_and_on(sign_in, ada, vera, ines, services):
+    held = [sign_in(each) for each in (vera, ines)]
+    admin = sign_in(ada)
+    assert "Let only admins into the console" in words(admin.get("/admin/incidents"))
+    admin.post("/admin/incidents/console/stop", hours="4", reason=WHY)
+    for browser in [*held, sign_in(vera)]:
+        for path in ("/admin/", "/admin/mails", "/admin/me"):
+            stopped = browser.get(path)
+            assert stopped.status_code == 503
+            assert heading(stopped) == "The console is for admins alone"
+        again = browser.send("/admin/incidents/thaw", what="console", name="", reason=WHY)
+        assert again.status_code == 503
+    assert held[0].send("/admin/sign-out").status_code == 303
+    page = admin.get("/admin/")
+    assert "Only admins come into the console. By Ada" in words(page)
+    admin.get("/admin/incidents")
+    admin.post("/admin/incidents/console/thaw", reason=WHY)
+    assert held[1].get("/admin/").status_code == 200
+
+
 @pytest.mark.parametrize("hours", ["0", "73", "1000000", "-1", "many", ""])
 def test_nothing_is_stopped_for_longer_than_three_days(hours, sign_in, ines, services, clock):
     browser = sign_in(ines)
