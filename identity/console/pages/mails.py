@@ -32,15 +32,15 @@ FILTERS: Final = ("state", "template", "outcome", "domain")
 def mails() -> Response:
     """The newest mails, and how many wait in each lane."""
     typed = things.filters(*FILTERS)
-    domain = things.domain_of_filter(typed["domain"])
-    if domain != typed["domain"]:  # nobody's address stays in the URL
-        return go_to("mails", **things.kept(typed | {"domain": domain}))
+    tidy = things.without_addresses(typed)
+    if tidy != typed:  # nobody's address stays in the URL
+        return go_to("mails", **things.kept(tidy))
     state = things.one_of(typed["state"], MailState)
     template = things.one_of(typed["template"], Template)
     wanted = MailFilter(
         state=MailState(state) if state else None,
         template=Template(template) if template else None,
-        domain=domain or None,
+        domain=typed["domain"] or None,
         outcome=things.one_of(typed["outcome"], Outcome),
     )
     with services.database.reading() as session:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from identity.console.pages.journal import _guarded
 from identity.core import journal, journal_checks, outbox
 from identity.core.code_version import code_version
 from identity.core.findings import Finding, State
@@ -436,6 +437,33 @@ def test_outside_of_a_scope_nothing_is_found(
     assert [each.domain for each in found] == ["ac-rouen.example"]
 
 
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/admin/mails?domain=Lea@Asso.example&state=handed", "state=handed&domain=asso.example"),
+        ("/admin/invitations?room=lea@asso.example&held=yes", "held=yes"),
+        ("/admin/invitations?homeserver=lea@asso.example", ""),
+    ],
+)
+def test_an_address_in_any_filter_leaves_the_url(sign_in, vera, path, left):
+    browser = sign_in(vera)
+    answer = browser.client.get(path, headers=browser.headers)
+    assert answer.status_code == 303
+    assert answer.location.partition("?")[2] == left
+
+
+def test_what_names_nothing_to_pause_is_told_and_pauses_nothing(sign_in, ines, services, clock):
+    browser = sign_in(ines)
+    browser.get("/admin/mails")
+    for domain in ("", "no domain"):
+        page = browser.post(
+            "/admin/mails/pause", kind="", pause_domain=domain, hours="4", reason=WHY
+        )
+        assert "Choose a kind of mail, a domain" in words(page)
+    with services.database.reading() as session:
+        assert list(pausing.in_force(session, clock())) == []
+
+
 def test_the_journal_is_filtered_verified_and_exported(
     sign_in, make_operator, acts, services, clock
 ):
@@ -467,6 +495,9 @@ def test_the_journal_is_filtered_verified_and_exported(
     ).text.splitlines()
     assert len(lines) == 31
     assert ",'=cmd," in lines[1]
+    assert [_guarded(each) for each in ("\t=cmd", "\r=cmd", "a=b", "-1")] == [
+        *("'\t=cmd", "'\r=cmd", "a=b", "'-1")
+    ]
     with services.database.transaction() as session:
         session.get(journal.JournalEntry, 5).reason = "changed"
     health.carry_out_journal_check(services, job)
