@@ -519,6 +519,9 @@ def test_what_doctor_found_is_shown_with_what_mends_it(sign_in, vera, services, 
     page = words(browser.get("/admin/health"))
     assert "1 of 2 points needs you" in page
     assert "relay failed it does not answer check GUICHET_SMTP_URL" in page
+    assert "Nothing was checked since" not in page
+    clock.advance(minutes=16)
+    assert "Nothing was checked since" in words(browser.get("/admin/health"))
 
 
 def test_a_check_that_is_asked_for_twice_runs_once(sign_in, vera, services):
