@@ -9,6 +9,8 @@ from html import unescape
 import pytest
 from sqlalchemy import delete, event, select
 
+from identity.console import finding
+from identity.console.finding import Kind
 from identity.core.journal import Actor
 from identity.domain_requests.models import DomainRequest, RequestState
 from identity.freezes import service as freezing
@@ -17,10 +19,11 @@ from identity.homeservers import health_models, module_models
 from identity.invitations.block_models import InviterBlock
 from identity.mail.models import Mail, MailState
 from identity.operators.roles import Role, Scope
+from identity.rule_changes import changes as changing, service as publishing
 from identity.rule_changes.change_models import Change, ChangeState, ChangeTouch
 from tests.worlds.console import *
 from tests.worlds.one_person.filling import fill_every_story
-from tests.worlds.services import EDUCATION
+from tests.worlds.services import EDUCATION, agent
 from tests.worlds.visitors import heading, words
 
 
@@ -117,6 +120,28 @@ def test_a_change_without_approval_stands_on_every_home_until_it_is_reviewed(
     assert "C-142 was applied without approval by Emil" in words(sign_in(vera).get("/admin/"))
     page = words(sign_in(ines).get("/admin/"))
     assert "Changes applied without approval, to review: 1" in page
+
+
+def test_home_and_search_know_the_changes_of_the_list_and_no_others(
+    sign_in, make_operator, emil, services
+):
+    rouen = Scope(organisations=frozenset({"Éducation nationale – Rouen"}))
+    here = Scope(homeservers=frozenset({EDUCATION}))
+    elsewhere = Scope(homeservers=frozenset({"guests.example"}))
+    with services.database.transaction() as session:
+        now, who = services.now(), Actor("Emil", "console", "why")
+        rule = agent("ac-lille.example")
+        publishing.publish(session, now, publishing.compare(session, put=[rule]), who)
+        away = [(rule.kind, rule.pattern)]
+        made = changing.make(session, now, who, title="close", take_away=away)
+        made.state, made.proposed_at = ChangeState.PROPOSED, now
+    for number, (scope, is_seen) in enumerate([(rouen, True), (here, True), (elsewhere, False)]):
+        browser = sign_in(make_operator(f"Lou {number}", Role.APPROVER, scope=scope))
+        assert ('/admin/changes/C-1"' in browser.get("/admin/changes").text) is is_seen
+        assert ("Changes to approve: 1" in words(browser.get("/admin/"))) is is_seen
+        with services.database.reading() as session:
+            found = finding.find(session, "C-1", scope)
+        assert (found.kind is Kind.SCREEN) is is_seen
 
 
 def test_a_freeze_is_a_banner_for_all_and_a_task_for_approvers(sign_in, vera, ines, services):
