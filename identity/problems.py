@@ -211,6 +211,12 @@ class DomainFrozen(Stopped):
     reason = "domain_frozen"
 
 
+class ConsoleFrozen(Stopped):
+    """Those who run the service let only admins into the console for now, and their programs."""
+
+    reason = "console_frozen"
+
+
 class HomeserverHeld(Stopped):
     """Nothing is sent to this homeserver for now: those who run the service hold it."""
 

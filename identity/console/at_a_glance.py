@@ -1,17 +1,20 @@
 """How things stand: homeservers, mails, rules and stops, from few rows and bounded counts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select, true, union_all
 from sqlalchemy.orm import Session
 
-from identity.core.outbox import WAITING, Job, JobKind
+from identity.core import paging
+from identity.core.outbox import WAITING, Job, JobKind, Lane
 from identity.freezes import models as freezes, views as freeze_views
-from identity.homeservers import breakers, standing
+from identity.homeservers import breakers, health_models, standing
+from identity.homeservers.health_models import HomeserverHealth
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
+from identity.mail.models import Mail, MailState
 from identity.operators.roles import Scope
 from identity.routing import models as rules
 from identity.rule_changes import scopes
@@ -20,6 +23,8 @@ from identity.rule_changes.change_models import Change
 from .scoping import homeservers_within
 from .waiting import MOST, is_review_due
 
+DAY: Final = timedelta(hours=24)
+ENDS: Final = (MailState.HANDED, MailState.REFUSED, MailState.GAVE_UP)
 BANNERS: Final = 5  # changes without approval that are named
 
 
@@ -27,8 +32,9 @@ BANNERS: Final = 5  # changes without approval that are named
 class Glance:
     """JSON-ready but for moments, which are datetimes.
 
-    `homeservers`: {"name", "label", "state", "heard_at", "version", "silent": [interface]}.
-    `mails`: {"waiting": number (100: more), "oldest": time or null}. `revision`: {"number",
+    `homeservers`: {"name", "label", "state", "heard_at", "version", "silent": [interface],
+    "look": row of HomeserverHealth, or None}. `mails`: {"waiting": number (100: more), "oldest":
+    time or null, "failed_percent": of those that ended in 24 hours, or None}. `revision`: {"number",
     "published_at"} or None. `freezes`: as `freezes.views.describe`. `unreviewed`: {"label", "by",
     "until"}.
     """
@@ -58,8 +64,10 @@ def look(session: Session, now: datetime, scope: Scope) -> Glance:
 
 
 def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str, Any]]:
-    query = select(Homeserver, HomeserverModule).outerjoin(HomeserverModule)
-    query = query.where(homeservers_within(scope))
+    look = HomeserverHealth
+    query = select(Homeserver, HomeserverModule, look).outerjoin(HomeserverModule)
+    last = (look.homeserver == Homeserver.name) & health_models.is_last()
+    query = query.outerjoin(look, last).where(homeservers_within(scope))
     silent = breakers.find_all(session)
     return [
         {
@@ -68,21 +76,44 @@ def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str
             "state": standing.state_of(row, now),
             "heard_at": module.heard_at if module else None,
             "version": module.version if module else None,
+            "look": looked,
             "silent": sorted(
                 interface
                 for (name, interface), is_open in silent.items()
                 if name == row.name and is_open
             ),
         }
-        for row, module in session.execute(query.order_by(Homeserver.name))
+        for row, module, looked in session.execute(query.order_by(Homeserver.name))
     ]
 
 
 def _mails(session: Session, now: datetime) -> dict[str, Any]:
-    due = select(Job.due_at).where(WAITING, Job.kind == JobKind.MAIL, Job.due_at <= now)
-    some = due.limit(MOST + 1).subquery()
-    oldest, count = session.execute(select(func.min(some.c.due_at), func.count())).one()
-    return {"waiting": count, "oldest": oldest}
+    """How many wait, and how many of the last 10,000 that ended in a day failed; one statement."""
+    mail = (WAITING, Job.kind == JobKind.MAIL, Job.due_at <= now)
+    due = [
+        select(
+            select(Job.due_at)
+            .where(*mail, Job.lane == lane)
+            .order_by(Job.due_at)
+            .limit(MOST + 1)
+            .subquery()
+        )
+        for lane in Lane
+    ]
+    some = union_all(*due).subquery()
+    waiting = select(func.min(some.c.due_at).label("at"), func.count().label("n")).select_from(some)
+    ended = select(Mail.state).where(Mail.ended_at > now - DAY, Mail.state.in_(ENDS))
+    last = ended.order_by(Mail.ended_at.desc()).limit(paging.MOST).subquery()
+    failed = func.sum(case((last.c.state == MailState.HANDED, 0), else_=1)).label("n")
+    outcome = select(failed, func.count().label("all")).select_from(last).subquery()
+    one = waiting.subquery()
+    counted = select(one.c.at, one.c.n, outcome.c.n, outcome.c.all).select_from(one)
+    oldest, count, bad, all_of_them = session.execute(counted.join(outcome, true())).one()
+    return {
+        "waiting": min(count, MOST + 1),
+        "oldest": oldest,
+        "failed_percent": round(100 * bad / all_of_them, 1) if all_of_them else None,
+    }
 
 
 def _unreviewed(session: Session, scope: Scope) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain
@@ -33,6 +33,8 @@ IDENTIFIER: Final = re.compile(
     r"<?([0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})(?:@[^<>\s]*)?>?", re.IGNORECASE
 )
 REQUEST_ID: Final = re.compile(r"[0-9a-f]{16}")
+# Rooms of version 12 name no homeserver. No address is taken for a room: it would stand in the URL.
+ROOM_ID: Final = re.compile(r"![^\s@:]+:[^\s@]+|![\w-]{43}", re.ASCII)
 LEAST_PREFIX: Final = 3  # letters
 MOST: Final = 20
 
@@ -114,7 +116,7 @@ def _named(_session: Session, typed: str, _scope: Scope) -> Found | None:
     """A person by user ID or address; the invitations of a room."""
     if typed.startswith("@") and homeserver_in(typed) is not None:
         return Found(Kind.PERSON)
-    if typed.startswith("!") and ":" in typed:
+    if ROOM_ID.fullmatch(typed):
         return Found(Kind.SCREEN, f"/admin/invitations?room={quote(typed, safe='')}")
     if "@" in typed[1:]:
         try:
@@ -146,13 +148,11 @@ def _begins_with(session: Session, typed: str, scope: Scope) -> Found:
     row, prefix = StoredRule, typed.lower()
     begins = or_(
         row.pattern.startswith(prefix, autoescape=True),
-        func.lower(row.organisation).startswith(prefix, autoescape=True),
+        _has_prefix(row.organisation, typed),
     )
     # A rule of a single address names somebody: those are found by the whole address.
     rules = select(row).where(row.until_revision.is_(None), row.kind != "address", begins)
-    servers = select(Homeserver).where(
-        func.lower(Homeserver.label).startswith(prefix, autoescape=True)
-    )
+    servers = select(Homeserver).where(_has_prefix(Homeserver.label, typed))
     if not scope.is_all:
         own = or_(row.homeserver.in_(scope.homeservers), row.organisation.in_(scope.organisations))
         rules = rules.where(own)
@@ -171,3 +171,10 @@ def _begins_with(session: Session, typed: str, scope: Scope) -> Found:
         for each in session.scalars(rules.order_by(row.pattern).limit(MOST))
     ]
     return Found(Kind.LIST if found else Kind.NOTHING, listed=found[:MOST])
+
+
+def _has_prefix(column: InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
+    """Whether a name begins like this. Databases may know the lower case of ASCII letters alone."""
+    ways = {typed, typed.capitalize(), typed.upper()}
+    as_written = (column.startswith(each, autoescape=True) for each in sorted(ways))
+    return or_(func.lower(column).startswith(typed.lower(), autoescape=True), *as_written)

@@ -27,7 +27,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from identity.domain_requests.models import DomainRequest
 from identity.domain_requests.views import which_wait
 from identity.freezes.models import Freeze
+from identity.homeservers import health_models
 from identity.homeservers.credentials import HomeserverCredential
+from identity.homeservers.health_models import HomeserverHealth
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
 from identity.invitations.block_models import InviterBlock
@@ -46,6 +48,7 @@ MOST: Final = 99
 GAVE_UP_FOR: Final = timedelta(days=7)  # mails that were given up are shown for so long
 ENDING: Final = timedelta(days=14)
 SILENT: Final = timedelta(minutes=5)  # a module asks for the rules more often
+LOOKED: Final = timedelta(minutes=15)  # the worker looks at each homeserver more often
 KEY_AGE: Final = timedelta(days=365)
 
 
@@ -144,10 +147,18 @@ def _deliveries(now: datetime) -> Iterator[Part]:
 
 def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
     module, path = HomeserverModule, "/admin/homeservers"
-    goes_on = exists().where(Homeserver.name == module.homeserver, Homeserver.retired_at.is_(None))
-    own = module.homeserver.in_(select(Homeserver.name).where(homeservers_within(scope)))
-    silent = (module.heard_at < now - SILENT, goes_on, own)
+    look, within = HomeserverHealth, homeservers_within(scope)
+    goes_on = (Homeserver.retired_at.is_(None), within)
+    silent = (
+        module.heard_at < now - SILENT,
+        exists().where(Homeserver.name == module.homeserver, *goes_on),
+    )
     yield Part("homeservers_silent", Deed.FREEZE, path, module.heard_at, silent)
+    away = (
+        *(look.milliseconds.is_(None), look.at > now - LOOKED, health_models.is_last()),
+        exists().where(Homeserver.name == look.homeserver, *goes_on),
+    )
+    yield Part("homeservers_away", Deed.FREEZE, path, look.at, away)
     credential, end = HomeserverCredential, now + ENDING
     ending = (credential.retires_at > now, credential.retires_at < end)
     admin = Deed.MANAGE_HOMESERVER

@@ -89,7 +89,7 @@ def _read(after: str, keys: Sequence[Column]) -> list[Any]:
         padded = after[:MAX_AFTER] + "=" * (-len(after) % 4)
         texts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         return [_value(text, key) for text, key in zip(texts, keys, strict=True)]
-    except (binascii.Error, ValueError, TypeError, RecursionError):
+    except (binascii.Error, ValueError, TypeError, RecursionError, OverflowError):
         raise WrongParameter(
             "This page has no such continuation: begin at the first.", field="after"
         ) from None

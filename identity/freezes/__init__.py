@@ -1,1 +1,1 @@
-"""Operators freeze what does harm: sign-ups, invitations, mails, or one domain."""
+"""Operators freeze what does harm: sign-ups, invitations, mails, one domain, or the console."""

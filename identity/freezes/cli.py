@@ -30,7 +30,7 @@ JSON = 'JSON: {"freezes": [as `freeze list`], "dry_run": boolean}'
 
 @click.group()
 def freeze() -> None:
-    """Stop sign-ups, invitations, mails, or one domain, on every node, until you `thaw` them.
+    """Stop sign-ups, invitations, mails, one domain or the console, on every node, until you `thaw` them.
 
     Nothing is lost: people read what is stopped and until when, and what waits goes on afterwards.
     """
@@ -75,10 +75,17 @@ _both(
     "Let mails leave again, the oldest first; those that have become useless are dropped.",
 )
 _both(
+    "console",
+    [Frozen.CONSOLE],
+    "Let only admins into the console, and their programs: all others come no further, also who is"
+    " signed in.",
+    "Let all operators into the console again.",
+)
+_both(
     "all",
     TOGETHER,
     "Freeze sign-ups, invitations and mails together.",
-    "Thaw sign-ups, invitations and mails together. Frozen domains stay frozen.",
+    "Thaw sign-ups, invitations and mails together. Frozen domains and the console stay frozen.",
 )
 
 

@@ -20,6 +20,7 @@ class Frozen(StrEnum):
     INVITATIONS = "invitations"
     MAILS = "mails"
     DOMAIN = "domain"  # sign-ups and invitations of its addresses, and mails to them
+    CONSOLE = "console"  # to all operators but admins, and to their programs
 
 
 class Freeze(Base):
@@ -51,7 +52,7 @@ class Freezes:
         return Freezes(tuple(freeze for freeze in self.each if not is_over(freeze, now)))
 
     def of(self, what: Frozen) -> Freeze | None:
-        """The freeze of sign-ups, invitations or mails, if they are frozen."""
+        """The freeze of sign-ups, invitations, mails or the console, if they are frozen."""
         return next((freeze for freeze in self.each if freeze.what == what), None)
 
     def of_domain(self, domain: str) -> Freeze | None:

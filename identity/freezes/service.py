@@ -65,6 +65,13 @@ def thaw(session: Session, now: datetime, who: Actor, what: Frozen, *, domain: s
     return True
 
 
+def check_console(in_force: Freezes, *, is_admin: bool) -> None:
+    """Raises ConsoleFrozen for an operator, or their program, who is no admin."""
+    found = in_force.of(Frozen.CONSOLE)
+    if found and not is_admin:
+        raise problems.ConsoleFrozen(found.key, until=found.until)
+
+
 def check_sign_up(session: Session, now: datetime, address: EmailAddress) -> None:
     """Raises SignUpsFrozen, DomainFrozen."""
     in_force = freezes.find_in_force(session, now)

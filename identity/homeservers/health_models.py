@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
@@ -41,8 +41,14 @@ def find(session: Session, homeserver: str, *, limit: int = 300) -> Sequence[Hom
 
 def find_last(session: Session, since: datetime) -> dict[str, HomeserverHealth]:
     """The last look at each homeserver since then, by its name."""
-    query = select(HomeserverHealth).where(HomeserverHealth.at > since)
-    return {row.homeserver: row for row in session.scalars(query.order_by(HomeserverHealth.at))}
+    query = select(HomeserverHealth).where(HomeserverHealth.at > since, is_last())
+    return {row.homeserver: row for row in session.scalars(query)}
+
+
+def is_last() -> ColumnElement[bool]:
+    """Whether no later look at the same homeserver is stored."""
+    row, later = HomeserverHealth, aliased(HomeserverHealth)
+    return ~exists().where(later.homeserver == row.homeserver, later.at > row.at)
 
 
 def forget(session: Session, homeserver: str) -> None:

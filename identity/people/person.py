@@ -48,7 +48,15 @@ def erase(erasure: Erasure) -> None:
 
 
 def names_in_journal(session: Session, hashes: KeyedHashes, person: Person) -> list[str]:
-    """How the journal may call this person: by keyed hashes; earlier rows by user IDs, too."""
+    """How the journal may call this person: by keyed hashes; earlier rows by user IDs, too.
+
+    That mails may reach an address again stands under the hash that kept them away.
+    """
     users = (hashes.find_journal_name_of_user(session, each) for each in person.all_user_ids)
     found = [hashes.find_journal_name(session, person.mailbox), *users]
-    return [*filter(None, found), *person.all_user_ids]
+    allowed = {
+        name
+        for address in (*person.addresses, person.mailbox)
+        for name in hashes.hashes_of_address(session, address)
+    }
+    return [*filter(None, found), *sorted(allowed), *person.all_user_ids]

@@ -81,6 +81,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.KeyUnknown: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.Stopped: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.SignUpsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.ConsoleFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.InvitationsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.DomainFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.HomeserverHeld: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),

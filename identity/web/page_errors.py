@@ -54,6 +54,7 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.InvitationsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.invitations", HOME),
     problems.MailsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.mails", HOME),
     problems.DomainFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.domain", HOME),
+    problems.ConsoleFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.other", HOME),
     problems.HomeserverHeld: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.held", HOME),
     problems.HomeserverSuspended: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.suspended", HOME),
     problems.InviterBlocked: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.blocked", HOME),

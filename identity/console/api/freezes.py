@@ -21,7 +21,7 @@ PAGE: Final = "/admin/incidents"
 class NewFreeze(frame.Said):
     """The body of POST /freezes."""
 
-    what: Literal["sign-ups", "invitations", "mails", "domain"]
+    what: Literal["sign-ups", "invitations", "mails", "domain", "console"]
     until: Text
     domain: Text = ""
 

@@ -13,6 +13,7 @@ from flask import g, request
 
 from identity.core.journal import Actor
 from identity.core.strict_json import is_text
+from identity.freezes import service as freezing
 from identity.networks import network_around
 from identity.operators import tokens
 from identity.operators.roles import PERMISSIONS, Deed, Role, effective, may
@@ -45,13 +46,14 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {}
 def guard() -> None:
     """Let nobody further who may not do what the route does.
 
-    Raises TokenNeeded, RoleNeeded, SecondFactorNeeded, WrongParameter.
+    Raises TokenNeeded, ConsoleFrozen, RoleNeeded, SecondFactorNeeded, WrongParameter.
     """
     console_gate.check_reachable()
     route = ROUTES.get((str(request.endpoint), "GET" if is_head() else request.method))
     if route is None or route.deed is None:  # OPTIONS, and what is for everybody
         return
     g.program = found = _find()
+    freezing.check_console(services.freezes.current(), is_admin=Role.ADMIN in found.roles)
     if not may(found.roles, route.deed):
         raise RoleNeeded
     if PERMISSIONS[route.deed].step_up:

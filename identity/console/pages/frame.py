@@ -27,11 +27,13 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.core.database import AWAY
 from identity.core.strict_json import is_text
+from identity.freezes import service as freezing
 from identity.operators import factors, kept_forms, models as operators
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
 from identity.problems import (
+    ConsoleFrozen,
     NoSuchChange,
     NoSuchRevision,
     Problem,
@@ -105,6 +107,8 @@ def guard() -> Response | None:
     if who is None:
         _keep_form()
         return go_to_sign_in()
+    if request.endpoint != "console.sign_out":
+        freezing.check_console(services.freezes.current(), is_admin=Role.ADMIN in who.roles)
     if who.language:
         prefer_language(who.language)
     if not who.is_whole:
@@ -330,6 +334,8 @@ def _answer_problem(problem: Problem) -> Response:
     """A problem that no view has handled, with its own words: operators read the technical ones."""
     if isinstance(problem, TooManyRequests):
         return page_errors.answer_too_many(problem)
+    if isinstance(problem, ConsoleFrozen):
+        return show("console_frozen", status=HTTPStatus.SERVICE_UNAVAILABLE, until=problem.until)
     if isinstance(problem, NOT_THERE):
         return show("not_found", status=HTTPStatus.NOT_FOUND)
     found = page_errors.advice_for(problem)

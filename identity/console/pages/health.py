@@ -5,6 +5,7 @@ from typing import Final
 from flask import Response, current_app
 
 from identity import migrations
+from identity.console.waiting import LOOKED
 from identity.core import nodes, outbox
 from identity.core.outbox import JobKind
 from identity.health import finding_models, looking, views
@@ -32,12 +33,14 @@ def health() -> Response:
         lanes = views.describe_lanes(outbox.measure(session, now))
         running = views.of_interest(nodes.find_all(session), services.database_now())
         processes = [views.describe_node(each, services.database_now()) for each in running]
+    found_at = found[0].found_at if found else None
     needed = [each for each in findings if each["state"] != "ok"]
     return show_thing(
         "health",
         needed=needed,
         good=[each for each in findings if each["state"] == "ok"],
-        found_at=found[0].found_at if found else None,
+        found_at=found_at,
+        is_old=found_at is not None and now - found_at > LOOKED,
         lanes=lanes,
         processes=processes,
         schema=migrations.newest_revision(),

@@ -1,11 +1,16 @@
 """/admin: what waits for this operator, and how things stand."""
 
+from functools import partial
+
+from babel.numbers import format_decimal
 from flask import Response
 
 from identity.console import at_a_glance, waiting
 from identity.console.waiting import MOST, Viewer
+from identity.homeservers.health_models import SLOW
 from identity.operators.roles import Deed
 from identity.web.request_context import services
+from identity.web.wording import language
 
 from .frame import screen, show
 from .operator_session import operator
@@ -28,6 +33,8 @@ def home() -> Response:
         now=now,
         glance=glance,
         many=_many,
+        slow=SLOW,
+        decimal=partial(format_decimal, locale=language()),
         incidents=_link("/admin/incidents"),
         link_to_change=lambda label: _link(f"/admin/changes/{label}"),
         link_to_homeserver=lambda name: _link(f"/admin/homeservers/{name}"),

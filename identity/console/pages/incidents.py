@@ -31,7 +31,10 @@ from .things import show_thing
 
 ALL: Final = "all"
 INVITER: Final = "inviter"
-CHOICES: Final = (*(Frozen.SIGN_UPS, Frozen.INVITATIONS, Frozen.MAILS), ALL, Frozen.DOMAIN, INVITER)
+CHOICES: Final = (
+    *(Frozen.SIGN_UPS, Frozen.INVITATIONS, Frozen.MAILS, ALL),
+    *(Frozen.DOMAIN, INVITER, Frozen.CONSOLE),
+)
 NAMED: Final = {Frozen.DOMAIN, INVITER}  # what needs a name beside it
 PAST: Final = 20
 PAST_ACTIONS: Final = ("freeze", "inviter")
@@ -75,6 +78,27 @@ def thaw() -> Response:
     with services.database.transaction() as session:
         who = actor(typed_reason())
         done = freezing.thaw(session, services.now(), who, Frozen(what), domain=domain)
+    say("console.incidents.done_thaw" if done else "console.incidents.nothing")
+    return go_to("incidents")
+
+
+@form("/incidents/console/stop", Deed.MANAGE_ACCESS)
+def stop_console() -> Response:
+    """By an admin, who may freeze nothing else: let only admins in."""
+    until, who = things.until(), actor(typed_reason())
+    with services.database.transaction() as session:
+        freezing.freeze(session, services.now(), who, Frozen.CONSOLE, until=until)
+        things.tell_operators(session, Frozen.CONSOLE, until)
+    say("console.incidents.done_stop")
+    return go_to("incidents")
+
+
+@form("/incidents/console/thaw", Deed.MANAGE_ACCESS)
+def thaw_console() -> Response:
+    """By an admin: let all operators in again."""
+    with services.database.transaction() as session:
+        who = actor(typed_reason())
+        done = freezing.thaw(session, services.now(), who, Frozen.CONSOLE)
     say("console.incidents.done_thaw" if done else "console.incidents.nothing")
     return go_to("incidents")
 

@@ -43,9 +43,9 @@ CHANGES: Final[dict[str, Change]] = {
 def invitations() -> Response:
     """The newest invitations. `like`: the id of one; those of the same inviter are shown."""
     typed = things.filters(*FILTERS)
-    domain = things.domain_of_filter(typed["domain"])
-    if domain != typed["domain"]:  # nobody's address stays in the URL
-        return go_to("invitations", **things.kept(typed | {"domain": domain}))
+    tidy = things.without_addresses(typed)
+    if tidy != typed:  # nobody's address stays in the URL
+        return go_to("invitations", **things.kept(tidy))
     with services.database.reading() as session:
         now = services.now()
         within = scoping.invitations_within(session, operator().scope)
@@ -59,7 +59,7 @@ def invitations() -> Response:
             delivery=Delivery(delivery) if delivery else None,
             room_id=typed["room"] or None,
             is_held=typed["held"] == "yes",
-            domain=domain or None,
+            domain=typed["domain"] or None,
             homeserver=typed["homeserver"] or None,
             sender=like[0].sender if like else None,
         )
@@ -128,8 +128,8 @@ def change_invitations() -> Response:
 def _change_one(change: str, invitation_id: uuid.UUID) -> bool:
     try:
         with services.database.transaction() as session:
-            row, who = _find(session, invitation_id), actor(typed_reason())
-            return CHANGES[change](session, services.now(), who, row)
+            found, who = _find_all(session, [str(invitation_id)]), actor(typed_reason())
+            return any(CHANGES[change](session, services.now(), who, row) for row in found)
     except Problem:
         return False
 

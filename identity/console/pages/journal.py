@@ -33,6 +33,7 @@ DOORS: Final = ("console", "api", "shell")
 MOST: Final = 20_000  # rows of one export
 AT_ONCE: Final = 200
 FEW: Final = 5  # values of a list
+FORMULA: Final = ("=", "+", "-", "@", "'", "\t", "\r", "\n")  # begins one in some spreadsheet
 
 
 @screen("/journal", Deed.SEE_JOURNAL)
@@ -152,4 +153,4 @@ def _as_csv(found: list[dict[str, Any]]) -> str:
 
 
 def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "'")) else text
+    return f"'{text}" if text.startswith(FORMULA) else text

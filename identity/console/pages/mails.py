@@ -32,15 +32,15 @@ FILTERS: Final = ("state", "template", "outcome", "domain")
 def mails() -> Response:
     """The newest mails, and how many wait in each lane."""
     typed = things.filters(*FILTERS)
-    domain = things.domain_of_filter(typed["domain"])
-    if domain != typed["domain"]:  # nobody's address stays in the URL
-        return go_to("mails", **things.kept(typed | {"domain": domain}))
+    tidy = things.without_addresses(typed)
+    if tidy != typed:  # nobody's address stays in the URL
+        return go_to("mails", **things.kept(tidy))
     state = things.one_of(typed["state"], MailState)
     template = things.one_of(typed["template"], Template)
     wanted = MailFilter(
         state=MailState(state) if state else None,
         template=Template(template) if template else None,
-        domain=domain or None,
+        domain=typed["domain"] or None,
         outcome=things.one_of(typed["outcome"], Outcome),
     )
     with services.database.reading() as session:
@@ -108,7 +108,11 @@ def allow_mail(mail_id: uuid.UUID) -> Response:
 @form("/mails/pause", Deed.FREEZE)
 def pause_mails() -> Response:
     """Keep back mails of a kind, or to a domain, or both, for some hours."""
-    kind, domain = _kind_and_domain()
+    named = _kind_and_domain()
+    if named is None:
+        say("console.mails.pause_what")
+        return go_to("mails")
+    kind, domain = named
     until = things.until()
     with things.staying_on("mails"), services.database.transaction() as session:
         count = pausing.pause(
@@ -127,7 +131,7 @@ def pause_mails() -> Response:
 @form("/mails/resume", Deed.THAW)
 def resume_mails() -> Response:
     """End a pause: what it kept back leaves."""
-    kind, domain = _kind_and_domain()
+    kind, domain = _kind_and_domain() or ("", "")
     try:
         with services.database.transaction() as session:
             who = actor(typed_reason())
@@ -139,13 +143,18 @@ def resume_mails() -> Response:
     return go_to("mails")
 
 
-def _kind_and_domain() -> tuple[str, str]:
-    """What the form pauses; 404 for what was not offered, or lies outside the scope."""
+def _kind_and_domain() -> tuple[str, str] | None:
+    """What the form pauses, None for neither a kind nor a domain.
+
+    404 for what was not offered, or lies outside the scope.
+    """
     kind = request.form.get("kind", "")
     typed = request.form.get("pause_domain", "").strip()
     domain = things.read_domain(typed) if typed else ""
-    if domain is None or (kind and kind not in pausing.KINDS) or not (kind or domain):
-        abort(HTTPStatus.BAD_REQUEST)
+    if kind and kind not in pausing.KINDS:
+        abort(HTTPStatus.NOT_FOUND)
+    if domain is None or not (kind or domain):
+        return None
     things.check_stop_within(domain)
     return kind, domain
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
+from domain_rules.user_ids import homeserver_in
 from identity.accounts import person as accounts
 from identity.core.dates import Dates
 from identity.operators.roles import Deed
@@ -122,9 +123,14 @@ def open_for(
 
 
 def read_address(database: Session, typed: str) -> EmailAddress | None:
-    """The address that was typed, or the first one of the account that was; None if it is neither."""
+    """The address that was typed, or the first one of the account that was; None if it is neither.
+
+    Of an account outside of the scope nobody learns whether it is known: 404.
+    """
     if typed.startswith("@"):
         known = sorted(accounts.addresses_of(database, typed))
+        if not known and not operator().scope.covers(homeserver=homeserver_in(typed)):
+            abort(HTTPStatus.NOT_FOUND)
         return EmailAddress.stored(known[0]) if known else None
     try:
         return EmailAddress.parse(typed, smtputf8=True)
@@ -152,7 +158,11 @@ def display(address: str) -> str:
 
 def sentence_of(told: dict[str, object]) -> str:
     """The sentence about a situation, with moments in words."""
-    values = {
-        name: clock(value) if isinstance(value, datetime) else value for name, value in told.items()
-    }
+    values = {name: _in_words(value) for name, value in told.items()}
     return text(f"console.short.{told['situation']}", **values)
+
+
+def _in_words(value: object) -> object:
+    if isinstance(value, datetime):
+        return clock(value)
+    return f"{in_short.MOST}+" if isinstance(value, int) and value > in_short.MOST else value

@@ -58,6 +58,14 @@ def kept(typed: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in typed.items() if value}
 
 
+def without_addresses(typed: Mapping[str, str]) -> dict[str, str]:
+    """The filters as they may stand in a URL: of an address its domain, in another field nothing."""
+    return {
+        name: domain_of_filter(value) if name == "domain" else "" if "@" in value else value
+        for name, value in typed.items()
+    }
+
+
 def domain_of_filter(typed: str) -> str:
     """What a filter by domain looks for: A-labels, and nothing of what stood before an @."""
     last = typed.rpartition("@")[2].strip()

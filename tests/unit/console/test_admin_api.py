@@ -57,6 +57,16 @@ def test_a_role_that_does_not_allow_it_is_named_as_the_reason(program, until):
     assert program(Role.APPROVER).post("/freezes", body).status_code == 201
 
 
+def test_programs_of_admins_alone_come_into_a_frozen_console(program, until):
+    caller, admin = program(Role.APPROVER), program(Role.ADMIN)
+    body = {"what": "console", "until": until, "reason": WHY}
+    assert caller.post("/freezes", body).status_code == 201
+    answer = caller.get("/freezes")
+    assert error(answer) == (503, "console_frozen")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert admin.get("/freezes").json["items"][0]["what"] == "console"
+
+
 def test_operators_are_mailed_what_a_program_stopped(program, until, vera, services):
     program(Role.APPROVER).post("/freezes", {"what": "mails", "until": until, "reason": WHY})
     with services.database.reading() as session:

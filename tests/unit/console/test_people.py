@@ -110,6 +110,9 @@ def test_who_looks_after_another_homeserver_finds_nobody(sign_in, make_operator)
     far = Scope(homeservers=frozenset({"guests.example"}))
     browser = sign_in(make_operator("Lou", Role.SUPPORT, scope=far))
     assert open_file(browser, SOMEBODY).status_code == 404
+    # Nor whether there is such an account.
+    assert open_file(browser, "@nobody:education.example").status_code == 404
+    assert open_file(browser, "@nobody:guests.example").status_code == 400
 
 
 @pytest.mark.parametrize("typed", ["", "nobody", "@nobody:x.example", "a@b@c", "x" * 600])

@@ -89,6 +89,35 @@ def test_a_prefix_lists_rules_and_homeservers_within_the_scope(services, filled)
     assert find(services, "xn--du", elsewhere).kind is Kind.NOTHING
 
 
+@pytest.mark.parametrize("typed", ["Éducation nat", "éducation nat", "ÉDUCATION"])
+def test_an_organisation_is_found_with_its_accents(services, filled, typed):
+    rule = Rule(
+        *(RuleKind.DOMAIN, "ac-lille.example", AccountClass.AGENT, EDUCATION),
+        requires_invite=False,
+        organisation="ÉDUCATION – Lille" if typed.isupper() else "Éducation nationale – Lille",
+    )
+    with services.database.transaction() as session:
+        rule_changes.publish(
+            session, services.now(), rule_changes.compare(session, put=[rule]), OPERATOR
+        )
+    assert "ac-lille.example" in [each.pattern for each in find(services, typed).listed]
+
+
+def test_a_room_is_found_with_and_without_a_homeserver_but_is_no_address(services, filled):
+    newer = "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM"
+    assert find(services, newer).path == f"/admin/invitations?room=%21{newer[1:]}"
+    for typed in ("!gil@asso.example:x", "!gil@asso.example", "!", "!:", "!a b:c"):
+        assert "/admin/invitations" not in find(services, typed).path
+
+
+def test_a_homeserver_is_found_within_the_scope_alone(services, filled):
+    elsewhere = Scope(homeservers=frozenset({"elsewhere.example"}))
+    assert find(services, EDUCATION, elsewhere).path == f"/admin/domains/{EDUCATION}"
+    assert find(services, EDUCATION.upper()).path == f"/admin/homeservers/{EDUCATION}"
+    theirs = Scope(organisations=frozenset({"Éducation nationale – Rouen"}))
+    assert find(services, EDUCATION, theirs).path == f"/admin/homeservers/{EDUCATION}"
+
+
 def test_a_rule_of_one_address_is_not_listed(services, filled):
     rule = Rule(
         RuleKind.ADDRESS, "gil@asso.example", AccountClass.GUEST, EDUCATION, requires_invite=False

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from identity.console.pages.journal import _guarded
 from identity.core import journal, journal_checks, outbox
 from identity.core.code_version import code_version
 from identity.core.findings import Finding, State
@@ -139,6 +140,26 @@ def test_a_domain_is_named_as_people_write_it_and_what_is_none_is_told(
     with services.database.reading() as session:
         found = freezes.find_in_force(session, clock()).each
     assert [each.key for each in found] == ["domain:ac-rouen.example"]
+
+
+def test_a_frozen_console_lets_admins_alone_in_and_on(sign_in, ada, vera, ines, services):
+    held = [sign_in(each) for each in (vera, ines)]
+    admin = sign_in(ada)
+    assert "Let only admins into the console" in words(admin.get("/admin/incidents"))
+    admin.post("/admin/incidents/console/stop", hours="4", reason=WHY)
+    for browser in [*held, sign_in(vera)]:
+        for path in ("/admin/", "/admin/mails", "/admin/me"):
+            stopped = browser.get(path)
+            assert stopped.status_code == 503
+            assert heading(stopped) == "The console is for admins alone"
+        again = browser.send("/admin/incidents/thaw", what="console", name="", reason=WHY)
+        assert again.status_code == 503
+    assert held[0].send("/admin/sign-out").status_code == 303
+    page = admin.get("/admin/")
+    assert "Only admins come into the console. By Ada" in words(page)
+    admin.get("/admin/incidents")
+    admin.post("/admin/incidents/console/thaw", reason=WHY)
+    assert held[1].get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("hours", ["0", "73", "1000000", "-1", "many", ""])
@@ -416,6 +437,33 @@ def test_outside_of_a_scope_nothing_is_found(
     assert [each.domain for each in found] == ["ac-rouen.example"]
 
 
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/admin/mails?domain=Lea@Asso.example&state=handed", "state=handed&domain=asso.example"),
+        ("/admin/invitations?room=lea@asso.example&held=yes", "held=yes"),
+        ("/admin/invitations?homeserver=lea@asso.example", ""),
+    ],
+)
+def test_an_address_in_any_filter_leaves_the_url(sign_in, vera, path, left):
+    browser = sign_in(vera)
+    answer = browser.client.get(path, headers=browser.headers)
+    assert answer.status_code == 303
+    assert answer.location.partition("?")[2] == left
+
+
+def test_what_names_nothing_to_pause_is_told_and_pauses_nothing(sign_in, ines, services, clock):
+    browser = sign_in(ines)
+    browser.get("/admin/mails")
+    for domain in ("", "no domain"):
+        page = browser.post(
+            "/admin/mails/pause", kind="", pause_domain=domain, hours="4", reason=WHY
+        )
+        assert "Choose a kind of mail, a domain" in words(page)
+    with services.database.reading() as session:
+        assert list(pausing.in_force(session, clock())) == []
+
+
 def test_the_journal_is_filtered_verified_and_exported(
     sign_in, make_operator, acts, services, clock
 ):
@@ -447,6 +495,9 @@ def test_the_journal_is_filtered_verified_and_exported(
     ).text.splitlines()
     assert len(lines) == 31
     assert ",'=cmd," in lines[1]
+    assert [_guarded(each) for each in ("\t=cmd", "\r=cmd", "a=b", "-1")] == [
+        *("'\t=cmd", "'\r=cmd", "a=b", "'-1")
+    ]
     with services.database.transaction() as session:
         session.get(journal.JournalEntry, 5).reason = "changed"
     health.carry_out_journal_check(services, job)
@@ -468,6 +519,9 @@ def test_what_doctor_found_is_shown_with_what_mends_it(sign_in, vera, services, 
     page = words(browser.get("/admin/health"))
     assert "1 of 2 points needs you" in page
     assert "relay failed it does not answer check GUICHET_SMTP_URL" in page
+    assert "Nothing was checked since" not in page
+    clock.advance(minutes=16)
+    assert "Nothing was checked since" in words(browser.get("/admin/health"))
 
 
 def test_a_check_that_is_asked_for_twice_runs_once(sign_in, vera, services):

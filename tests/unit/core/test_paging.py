@@ -72,6 +72,7 @@ def test_a_page_has_at_most_two_hundred_rows(pages, add):
         *(json.dumps(each) for each in ([1, 2], ["2027-01-01T00:00:00+00:00"], [None, None], {})),
         json.dumps(["2027-01-01T00:00:00+00:00", "no id"]),
         json.dumps([{}, []]),
+        json.dumps(["0001-01-01T00:00:00+14:00", "0" * 32]),  # before the first moment in UTC
     ],
 )
 @pytest.mark.parametrize("is_encoded", [True, False])

@@ -9,12 +9,11 @@ from sqlalchemy import event as sql
 from domain_rules.addresses import EmailAddress
 from identity.accounts.models import Account
 from identity.core import journal
-from identity.core.journal import Actor
 from identity.core.one_time_codes import models as codes
-from identity.core.one_time_codes.models import OneTimeCode, Purpose, WrongTry
+from identity.core.one_time_codes.models import Purpose
 from identity.core.personal_data import View
 from identity.maintenance import retention
-from identity.operators.roles import ALL, Role, Scope
+from identity.operators.roles import Scope
 from identity.people import erasure, files, helping, in_short, views
 from identity.people.file_models import PersonFile
 from identity.people.in_short import Situation
@@ -23,40 +22,7 @@ from identity.problems import WrongParameter
 from tests.worlds.one_person.filling import fill_every_story
 from tests.worlds.one_person.names import CAMILLE, GIL, HERS, TAGGED, ZOE, ZOES
 from tests.worlds.operators import *
-
-TICKET = Actor("Sami", "console from 127.0.0.0/24", "ticket 4412")
-
-
-@pytest.fixture
-def sami(make_operator):
-    return make_operator("Sami", Role.SUPPORT)
-
-
-@pytest.fixture
-def open_file(services, sami):
-    def open_file(address=CAMILLE, scope=ALL):
-        with services.database.transaction() as session:
-            made = files.open_file(
-                *(session, services.hashes, services.rules.current(), services.now(), TICKET),
-                address=address,
-                operator_id=sami.id,
-                scope=scope,
-            )
-            return made.id if made else None
-
-    return open_file
-
-
-@pytest.fixture
-def find(services, sami):
-    def find(session, file_id, operator_id=None, scope=ALL):
-        return files.find(
-            *(session, services.rules.current(), services.now(), file_id),
-            operator_id=operator_id or sami.id,
-            scope=scope,
-        )
-
-    return find
+from tests.worlds.person_files import *
 
 
 def whole_story(services, session, opened, limit=50):
@@ -224,44 +190,6 @@ def test_whoever_is_erased_has_no_file_left(services, open_file, find):
         assert find(session, file_id) is None
 
 
-def lock_codes(services, address, wrong=5):
-    with services.database.transaction() as session:
-        now = services.now()
-        session.add(
-            OneTimeCode(
-                purpose=Purpose.SIGN_UP,
-                subject=address,
-                generation=1,
-                digits=6,
-                key_id="k",
-                alive_until=now.replace(year=now.year + 1),
-                wrong=min(wrong, 5),
-                wrong_held=2,
-            )
-        )
-        for _ in range(wrong):
-            session.add(
-                WrongTry(
-                    at=now, purpose="sign_up", address=address, near="n", far="f", guessed_digits=6
-                )
-            )
-
-
-@pytest.mark.parametrize(
-    ("wrong", "situation"), [(4, "not_open"), (5, "codes_locked"), (20, "address_locked")]
-)
-def test_in_short_says_first_that_codes_are_locked(services, open_file, find, wrong, situation):
-    address = EmailAddress.stored("lea@nowhere.invalid")
-    lock_codes(services, address.canonical, wrong)
-    file_id = open_file(address)
-    with services.database.reading() as session:
-        opened = find(session, file_id)
-        told = in_short.tell(session, services.hashes, services.now(), opened)
-    # Nobody knows where an address of this domain belongs unless guests are taken by default.
-    expected = {situation, "nothing"} if situation == "not_open" else {situation}
-    assert told.situation.value in expected
-
-
 def test_unlocked_codes_have_all_tries_again_once(services, open_file, find):
     address = EmailAddress.stored("lea@nowhere.invalid")
     lock_codes(services, address.canonical, 20)
@@ -301,3 +229,15 @@ def test_an_address_is_freed_and_then_nothing_keeps_it_away(services, open_file,
     with services.database.reading() as session:
         told = in_short.tell(session, services.hashes, services.now(), find(session, file_id))
     assert told.situation is Situation.HAS_ACCOUNT
+
+
+def test_that_an_address_was_freed_stands_in_its_story(services, open_file, find):
+    fill_every_story(services)
+    file_id = open_file()
+    with services.database.transaction() as session:
+        opened = find(session, file_id)
+        helping.free_address(session, services.hashes, services.now(), TICKET, opened.person)
+    with services.database.reading() as session:
+        found, _ = whole_story(services, session, find(session, file_id))
+    deeds = [(each.detail, each.whom) for each in found if each.what == "deed"]
+    assert ("mail.allow", "Sami") in deeds
