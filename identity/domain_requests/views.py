@@ -61,6 +61,21 @@ def find_page(
     return paging.find_page(session, query, keys, after=after, limit=limit, descending=descending)
 
 
+def find_proved(session: Session, requests: Collection[DomainRequest]) -> set[int]:
+    """The numbers of those whose record was there when it was last looked for."""
+    if not requests:
+        return set()
+    numbers = select(DomainRequest.number).join(
+        DomainProof, DomainProof.request_id == DomainRequest.id
+    )
+    is_there = DomainProof.result == proofs.Result.RIGHT
+    return set(
+        session.scalars(
+            numbers.where(DomainRequest.id.in_([each.id for each in requests]), is_there)
+        )
+    )
+
+
 def count_waiting(session: Session, now: datetime, *, scope: Scope) -> int:
     """How many wait for a decision, up to 100: more are "99+"."""
     return paging.count_up_to(session, *which_wait(now, scope), most=COUNTED)

@@ -55,7 +55,10 @@ def requests() -> Response:
             after=request.args.get("after"),
         )
         rows = [views.describe(each) for each in page.items]
-    return show("requests", rows=rows, following=page.following, which=which, sort=sort)
+        proved = views.find_proved(database, page.items)
+    return show(
+        "requests", rows=rows, proved=proved, following=page.following, which=which, sort=sort
+    )
 
 
 @screen("/requests/D-<int:number>", Deed.SEE)

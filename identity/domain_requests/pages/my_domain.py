@@ -249,7 +249,7 @@ def _form_page(address: EmailAddress, faults: list[Fault] | None = None) -> Resp
 
 def _faults_of_form() -> list[Fault]:
     faults = [
-        Fault(name, text("my_domain.fault.missing"))
+        Fault(name, text("my_domain.fault.missing", field=text(f"my_domain.{name}")))
         for name in WANTED
         if not service.on_a_line(request.form.get(name, ""))
     ]

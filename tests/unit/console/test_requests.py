@@ -220,10 +220,12 @@ def test_a_proof_that_was_taken_away_is_said_to_be_gone(asked, desk, clock):
     asked.dns.put(name, "TXT", f'"{asked.proof().value}"')
     asked.work()
     assert "no longer seen" not in words(desk.get("/admin/requests/D-1"))
+    assert "DNS proof Mail as" in words(desk.get("/admin/requests"))
     clock.advance(minutes=5)
     asked.dns.put(name, "TXT")
     desk.post("/admin/requests/D-1/accept", homeserver=EDUCATION)
     asked.work()
+    assert "DNS proof" not in words(desk.get("/admin/requests?state=accepted"))
     assert "no longer seen on Monday 1 March at" in words(desk.get("/admin/requests/D-1"))
 
 

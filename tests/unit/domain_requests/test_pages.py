@@ -136,6 +136,7 @@ def test_the_form_keeps_what_was_typed_and_says_what_is_missing(proved, browser)
     proved()
     answer = ask(browser, position="", size="many", site="x" * 201)
     assert answer.status_code == 400
+    assert "Fill in this field: Your position" in words(answer)
     for field in ("position", "size", "site"):
         assert f'href="#{field}"' in answer.text
     assert 'value="Académie de Normandie"' in answer.text
