@@ -24,12 +24,22 @@ def display_domain(ascii_domain: str) -> str:
     return ".".join(map(_display_label, ascii_domain.split(".")))
 
 
-def _display_label(label: str) -> str:
+def letters_of(ascii_domain: str) -> str:
+    """The domain in Unicode whatever its letters, to compare it: other programs show it so."""
+    return ".".join(map(_letters, ascii_domain.split(".")))
+
+
+def _letters(label: str) -> str:
     if not label.startswith("xn--"):
         return label
     try:
-        shown = idna.ulabel(label)
+        return idna.ulabel(label)
     except ValueError:  # a label that never went through `parse_domain`
+        return label
+
+
+def _display_label(label: str) -> str:
+    if (shown := _letters(label)) == label:
         return label
     scripts = {_script(letter) for letter in shown if letter not in "-0123456789"}
     return shown if len(scripts) == 1 and scripts <= SCRIPTS else label

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from domain_rules.display import display_domain
+from domain_rules.display import letters_of
 from domain_rules.enums import StrEnum
 
 Table = Mapping[int, str]
@@ -67,9 +67,10 @@ def read_table(text: str) -> dict[int, str]:
 def skeleton(domain: str, table: Table) -> str:
     """The shape of a domain (A-label): two domains with one skeleton look the same.
 
-    Accents are dropped, and `i` counts as `l`: both go beyond UTS 39.
+    Accents are dropped, and `i` counts as `l`: both go beyond UTS 39. Letters count also where
+    `display_domain` shows none, as of several scripts in one label: other programs show them.
     """
-    shape = _without_accents(display_domain(domain)).translate(table).casefold().translate(table)
+    shape = _without_accents(letters_of(domain)).translate(table).casefold().translate(table)
     return _without_accents(shape).casefold().replace("i", "l")
 
 

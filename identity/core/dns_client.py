@@ -2,7 +2,7 @@
 
 What comes back is evidence for operators, so nothing here raises for a domain that does not exist or
 servers that do not answer: the answer says so. Name servers are named by whoever owns the domain;
-those at private addresses are not asked.
+those at addresses that are not public are not asked.
 """
 
 import ipaddress
@@ -25,8 +25,10 @@ from .dns_answers import DnsAnswer, Found, MailServer
 
 QUERY_SECONDS: Final = 5.0
 MAX_SERVERS: Final = 3  # of one zone
-MAX_TEXTS: Final = 20  # records of an answer
+MAX_TEXTS: Final = 100  # records of an answer: large organisations have dozens at their domain
 MAX_TEXT: Final = 300  # characters of a record
+GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64: an IPv4 address is its end
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Budget:
 class DnsClient:
     """`resolvers`: addresses, by default those of this machine. `port`: of resolvers and zones.
 
-    `asks_private`: whether name servers at private addresses are asked, as in tests.
+    `asks_private`: whether name servers at any address are asked, as in tests.
     """
 
     resolvers: tuple[str, ...] = ()
@@ -72,9 +74,12 @@ class DnsClient:
     def texts_at_zone(self, name: str, budget: Budget) -> DnsAnswer:
         """The TXT records of a name as the servers of its zone give them, past every cache.
 
-        The first server that answers with authority counts.
+        The first server that answers with authority counts. A name that is too long is nowhere.
         """
-        wanted = dns.name.from_text(name)
+        try:
+            wanted = dns.name.from_text(name)
+        except dns.exception.DNSException:
+            return DnsAnswer(Found.NONE)
         query = dns.message.make_query(wanted, dns.rdatatype.TXT)
         for host, address in self._servers_of_zone(wanted, budget):
             if budget.left <= 0:
@@ -119,7 +124,7 @@ class DnsClient:
                     return
                 _, addresses = self._resolve(host, kind, budget)
                 for each in addresses[:1]:
-                    if self.asks_private or ipaddress.ip_address(each.address).is_global:
+                    if self.asks_private or is_public(each.address):
                         yield host.rstrip("."), each.address
 
     def _resolve(self, name: str, kind: RdataType, budget: Budget) -> tuple[Found, Sequence[Any]]:
@@ -152,6 +157,20 @@ class DnsClient:
         resolver.nameservers = list(self.resolvers)
         resolver.port = self.port
         return resolver
+
+
+def is_public(text: str) -> bool:
+    """Whether an address is one of the public internet: no private, local or multicast one.
+
+    Those of tunnels, in which an IPv4 address stands, are not public either.
+    """
+    address = ipaddress.ip_address(text)
+    if address in TRANSLATED:
+        address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if isinstance(address, ipaddress.IPv6Address):
+        is_tunnel = address.sixtofour is not None or address.teredo is not None
+        return address.is_global and address in GLOBAL_UNICAST and not is_tunnel
+    return address.is_global and not address.is_multicast
 
 
 def _texts(records: Sequence[Any]) -> tuple[str, ...]:

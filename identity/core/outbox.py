@@ -321,6 +321,12 @@ def supersede(session: Session, now: datetime, subject_id: uuid.UUID, kind: JobK
     rows.update(session, Job, WAITING, Job.subject_id == subject_id, Job.kind == kind, done_at=now)
 
 
+def is_due(session: Session, subject_id: uuid.UUID, kind: JobKind, now: datetime) -> bool:
+    """Whether a job of this kind for a subject waits to be carried out, or is under way."""
+    own = (Job.subject_id == subject_id, Job.kind == kind)
+    return rows.is_any(session, *own, WAITING, Job.created_at <= now)
+
+
 def find_by_subjects(
     session: Session, subject_ids: Iterable[uuid.UUID]
 ) -> dict[tuple[uuid.UUID, str], Job]:

@@ -29,7 +29,7 @@ from identity.problems import (
 from identity.rule_changes import changes
 from identity.rule_changes.change_models import Change, Origin
 
-from . import evidence, models, proofs
+from . import evidence, in_force, models, proofs
 from .models import (
     UNDECIDED,
     DomainMessage,
@@ -38,12 +38,18 @@ from .models import (
     Refusal,
     RequestState,
 )
+from .service import on_a_line, on_lines
 
 MAX_DIGITS: Final = 9  # of the number of a request
 MAX_NOTE: Final = 200  # characters
 MAX_QUESTION: Final = 500  # characters
 ASKED_AT_ONCE: Final = 10  # people who are mailed a question, the first who asked
 CLOSED_FOR: Final = timedelta(days=365)
+REOPENED: Final = (
+    *(RequestState.ACCEPTED, RequestState.OPENED, RequestState.REDIRECTED),
+    RequestState.REFUSED,
+)
+"""The states from which operators let a request wait again."""
 PACE: Final = timedelta(seconds=18)  # between two mails about one decision: 200 an hour
 
 
@@ -99,7 +105,7 @@ def accept(
         )
     if sibling_of is not None:
         _check_sibling(rules, sibling_of)
-    if not scope.covers(homeserver=homeserver, organisation=organisation):
+    if homeserver and not scope.covers(homeserver=homeserver, organisation=organisation):
         raise NotPermitted("This homeserver lies outside what you look after.")
     for each in together:
         similar = [] if sibling_of else evidence.looks_like_open(each.domain, rules)
@@ -146,9 +152,10 @@ def refuse(
     Raises DomainRequestDecided, WrongParameter.
     """
     models.lock(session)
-    note = mask_names(" ".join(note.split()))
+    note = mask_names(on_a_line(note))
     if len(note) > MAX_NOTE:
         raise WrongParameter(f"The note may have {MAX_NOTE} characters at most.", field="note")
+    told = 0
     for each in _together(session, request):
         _decide(
             session,
@@ -161,7 +168,7 @@ def refuse(
             ended_at=now,
             closed_until=now + CLOSED_FOR if for_a_year else None,
         )
-        tell_decision(session, now, each)
+        told += tell_decision(session, now, each, behind=told)
         _write(session, now, who, "refuse", each, refusal=refusal, for_a_year=for_a_year)
 
 
@@ -170,12 +177,16 @@ def ask_back(
 ) -> int:
     """Ask those who asked first, by mail; everybody who asked can answer on their page.
 
-    Returns how many are mailed. Raises DomainRequestDecided, WrongParameter.
+    The same question twice, as by a double click, is asked once. Returns how many are mailed.
+    Raises DomainRequestDecided, WrongParameter.
     """
     models.lock(session)
-    question = question.strip()
+    question = on_lines(question)
     if not question or len(question) > MAX_QUESTION:
         raise WrongParameter(f"A question has 1 to {MAX_QUESTION} characters.", field="question")
+    newest = models.find_newest_message(session, request.id)
+    if newest and newest.author == who.name and newest.text == question:
+        return 0
     own = (DomainRequest.id == request.id, DomainRequest.state.in_(UNDECIDED))
     if not rows.update(session, DomainRequest, *own, state=RequestState.ASKED, changed_at=now):
         raise _decided(session, request)
@@ -200,12 +211,14 @@ def merge(
     Raises WrongParameter: with itself, or with one that was merged. Raises DomainRequestDecided.
     """
     models.lock(session)
-    if into.id == request.id or into.merged_into is not None:
-        raise WrongParameter(f"{request.label} cannot be merged into {into.label}.", field="into")
     for each in (request, into):
         session.refresh(each)
+    if into.id == request.id or models.find_leader(session, into) is not None:
+        raise WrongParameter(f"{request.label} cannot be merged into {into.label}.", field="into")
+    for each in (request, into):
         if each.state not in UNDECIDED:
             raise _decided(session, each)
+    into.merged_into = None  # what it was merged into is decided
     for each in (request, *models.find_merged(session, request)):
         each.merged_into, each.changed_at = into.id, now
     session.flush()
@@ -228,20 +241,23 @@ def put_off(
 def reopen(session: Session, now: datetime, who: Actor, request: DomainRequest) -> None:
     """Let it wait for a decision again, as when its change was abandoned or rolled back.
 
-    Raises DomainRequestDecided: it waits already, or another request for the domain does.
+    Raises DomainRequestDecided: it waits already, or another request for the domain does, or the
+    domain is open.
     """
     models.lock(session)
     pending = models.find_pending(session, request.domain)
     if pending is not None and pending.id != request.id:
         raise DomainRequestDecided(pending.label, pending.state)
-    before = (RequestState.ACCEPTED, RequestState.OPENED, RequestState.REFUSED)
+    rule = in_force.find_rules(session, now, [request.domain]).get(request.domain)
+    if state := in_force.state_by(rule):
+        raise DomainRequestDecided(request.label, state)
     _decide(
         session,
         now,
         who,
         request,
         RequestState.OPEN,
-        before=before,
+        before=REOPENED,
         change_id=None,
         decided_at=None,
         decided_by=None,
@@ -259,10 +275,15 @@ def record_shown(session: Session, now: datetime, who: Actor, request: DomainReq
     _write(session, now, who, "show_people", request)
 
 
-def tell_decision(session: Session, now: datetime, request: DomainRequest) -> int:
-    """Order the mail about the decision for everybody who waits, 200 an hour. Returns how many."""
+def tell_decision(
+    session: Session, now: datetime, request: DomainRequest, *, behind: int = 0
+) -> int:
+    """Order the mail about the decision for everybody who waits, 200 an hour. Returns how many.
+
+    `behind`: how many mails about other requests leave before, by the same decision.
+    """
     waiting = [each for each in _still_waiting(session, request) if each.told_at is None]
-    for place, each in enumerate(waiting):
+    for place, each in enumerate(waiting, behind):
         each.told_at = now
         _mail(session, now, Template.DOMAIN_DECISION, each, after=now + place * PACE)
     session.flush()

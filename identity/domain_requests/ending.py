@@ -1,19 +1,19 @@
 """How requests end by themselves: with the change that opens their domain, or by time."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.rule import AccountClass, RuleKind
-from domain_rules.rules import RuleSet
+from domain_rules.rule import RuleKind
 from identity.core import rows
 from identity.core.keyed_hashes import KeyedHashes
 from identity.rule_changes import change_models
 from identity.rule_changes.change_models import Act, Change, ChangeLine
 
-from . import deciding, models, proofs
+from . import deciding, in_force, models, proofs
 from .models import (
     DECIDED,
     PENDING,
@@ -29,9 +29,7 @@ EXPIRES_AFTER: Final = timedelta(days=180)
 ADDRESSES_KEPT: Final = timedelta(days=183)  # after the decision
 
 
-def settle_applied(
-    session: Session, rules: RuleSet, now: datetime, change: Change
-) -> list[DomainRequest]:
+def settle_applied(session: Session, now: datetime, change: Change) -> list[DomainRequest]:
     """End the requests whose domains a change in force opens, and order the mails about it.
 
     Those that it was to open and does not, since its line was taken out, wait for a decision again.
@@ -48,29 +46,33 @@ def settle_applied(
         DomainRequest.state.in_(PENDING), DomainRequest.domain.in_(put)
     )
     named |= {each.id: each for each in session.scalars(pending)}
-    ended = []
-    for request in sorted(named.values(), key=lambda each: each.number):
-        state = _state_by_rules(rules, request.domain)
-        if state is None:
-            if request.change_id == change.id:
-                request.state, request.change_id = RequestState.OPEN, None
-                request.changed_at = now
-            continue
-        request.state, request.change_id = state, change.id
-        request.decided_at = request.decided_at or now
-        request.decided_by = request.decided_by or change.approved_by
-        request.ended_at = request.changed_at = now
-        session.flush()
-        if models.find_proof(session, request.id) is not None:
-            proofs.look_again(session, now, request)
-        deciding.tell_decision(session, now, request)
-        ended.append(request)
+    ended = _end_open(session, now, named.values(), change)
+    for request in named.values():
+        if request.state == RequestState.ACCEPTED and request.change_id == change.id:
+            _wait_again(request, now)
     session.flush()
     return ended
 
 
+def settle_open(session: Session, now: datetime, *, limit: int) -> int:
+    """End requests whose domains are open by now, in whatever way, and tell those who asked.
+
+    A rule for a whole suffix opens domains, and so does the day on which a rule becomes valid.
+    Returns how many.
+    """
+    models.lock(session)
+    found = session.execute(
+        select(DomainRequest.id, DomainRequest.domain).where(DomainRequest.state.in_(PENDING))
+    ).all()
+    decides = in_force.find_rules(session, now, [domain for _, domain in found])
+    is_open = [each for each, domain in found if in_force.state_by(decides.get(domain))][:limit]
+    requests = session.scalars(select(DomainRequest).where(DomainRequest.id.in_(is_open))).all()
+    return len(_end_open(session, now, requests))
+
+
 def settle_abandoned(session: Session, now: datetime, *, limit: int) -> int:
     """Let requests wait for a decision again whose change was abandoned. Returns how many."""
+    models.lock(session)
     abandoned = select(Change.id).where(Change.state == change_models.ChangeState.ABANDONED)
     found = session.scalars(
         select(DomainRequest)
@@ -79,18 +81,22 @@ def settle_abandoned(session: Session, now: datetime, *, limit: int) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for request in found:
-        request.state, request.change_id = RequestState.OPEN, None
-        request.decided_at = request.decided_by = None
-        request.changed_at = now
+        _wait_again(request, now)
     session.flush()
     return len(found)
 
 
 def expire(session: Session, now: datetime, *, limit: int) -> int:
-    """End requests that nobody decided for 180 days. Returns how many."""
+    """End requests with which nobody did anything for 180 days. Returns how many.
+
+    One that was put off ends no sooner than that.
+    """
+    models.lock(session)
+    is_put_off = DomainRequest.later_until.is_not(None) & (DomainRequest.later_until > now)
     found = session.scalars(
         select(DomainRequest)
-        .where(DomainRequest.state.in_(UNDECIDED), DomainRequest.created_at < now - EXPIRES_AFTER)
+        .where(DomainRequest.state.in_(UNDECIDED), DomainRequest.changed_at < now - EXPIRES_AFTER)
+        .where(~is_put_off)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -119,19 +125,41 @@ def hide_people(session: Session, hashes: KeyedHashes, now: datetime, *, limit: 
         hashed = hashes.pseudonym_of(session, each.mailbox)
         each.address = each.mailbox = hashed
         each.organisation = each.position = each.site = each.phone = each.it_contact = ""
-    requests = {each.request_id for each in found}
-    rows.delete(session, DomainMessage, DomainMessage.request_id.in_(requests))
-    rows.delete(session, DomainProof, DomainProof.request_id.in_(requests))
+    rows.delete(session, DomainMessage, DomainMessage.request_id.in_(over))
+    rows.delete(session, DomainProof, DomainProof.request_id.in_(over))
     session.flush()
     return len(found)
 
 
-def _state_by_rules(rules: RuleSet, domain: str) -> RequestState | None:
-    """What the rules in force make of a domain; None: it is still not open."""
-    rule = rules.rule_of_domain(domain)
-    if rule is None:
-        return None
-    if rule.sibling_of:
-        return RequestState.REDIRECTED
-    is_open = rule.account_class is AccountClass.AGENT and not rule.requires_invite
-    return RequestState.OPENED if is_open else None
+def _end_open(
+    session: Session,
+    now: datetime,
+    requests: Iterable[DomainRequest],
+    change: Change | None = None,
+) -> list[DomainRequest]:
+    """End those of these requests whose domains are open; the mails leave one after the other."""
+    ordered = sorted(requests, key=lambda each: each.number)
+    decides = in_force.find_rules(session, now, [each.domain for each in ordered])
+    ended, told = [], 0
+    for request in ordered:
+        state = in_force.state_by(decides.get(request.domain))
+        if state is None:
+            continue
+        request.state = state
+        if change is not None:
+            request.change_id = change.id
+            request.decided_by = request.decided_by or change.approved_by
+        request.decided_at = request.decided_at or now
+        request.ended_at = request.changed_at = now
+        session.flush()
+        if models.find_proof(session, request.id) is not None:
+            proofs.look_again(session, now, request)
+        told += deciding.tell_decision(session, now, request, behind=told)
+        ended.append(request)
+    return ended
+
+
+def _wait_again(request: DomainRequest, now: datetime) -> None:
+    request.state, request.change_id = RequestState.OPEN, None
+    request.decided_at = request.decided_by = None
+    request.changed_at = now

@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.rules import RuleSet
 from identity.core.dns_answers import DnsAnswer
 from identity.core.dns_client import Budget
 from identity.core.job_outcomes import RecordOutcome, record_nothing
@@ -60,9 +59,7 @@ def look_for_proof(services: WorkerServices, job: Job) -> RecordOutcome:
 
 def settle_applied(services: WorkerServices, job: Job) -> RecordOutcome:
     """A change of rules is in force: the requests that it answers end, and people are mailed."""
-    with services.database.reading() as session:
-        rules = rules_in_database.load_rule_set(session, at=services.now())
-    return partial(_settle, services, job, rules)
+    return partial(_settle, services, job)
 
 
 def _mail_facts(
@@ -94,7 +91,7 @@ def _store_proof(
         proofs.record(session, services.now(), request, answer, misplaced)
 
 
-def _settle(services: WorkerServices, job: Job, rules: RuleSet, session: Session) -> None:
+def _settle(services: WorkerServices, job: Job, session: Session) -> None:
     change = change_models.find_by_id(session, job.subject_id)
     if change is not None:
-        ending.settle_applied(session, rules, services.now(), change)
+        ending.settle_applied(session, services.now(), change)

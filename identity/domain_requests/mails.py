@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain_rules.display import display_domain
-from domain_rules.rule import RuleKind
 from identity.accounts import models as accounts
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
@@ -15,9 +14,8 @@ from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
-from identity.routing import models as rules
 
-from . import asking, models, views
+from . import asking, in_force, models, views
 from .models import DomainRequest, DomainRequester, RequestState
 
 TOLD = (RequestState.OPENED, RequestState.REDIRECTED, RequestState.REFUSED)
@@ -97,10 +95,9 @@ def compose_decision(turn: MailTurn, frame: Frame) -> EmailMessage:
     request, requester = _subject(turn)
     if request.state not in TOLD:
         raise NoLongerWanted
-    # From the database: this process may not have the revision that decided yet.
-    rule = next(iter(rules.find_in_force(turn.session, [(RuleKind.DOMAIN, request.domain)])), None)
-    if request.state == RequestState.REDIRECTED and (rule is None or not rule.sibling_of):
-        raise NoLongerWanted  # the rules were changed again meanwhile
+    rule = in_force.find_rules(turn.session, turn.now, [request.domain]).get(request.domain)
+    if request.state != RequestState.REFUSED and in_force.state_by(rule) != request.state:
+        raise NoLongerWanted  # the rules were changed again meanwhile, as by a roll-back
     return compose(
         "domain_decision",
         frame,

@@ -46,6 +46,7 @@ class Refusal(StrEnum):
     LOOK_ALIKE = "look_alike"  # it can be mistaken for another domain
 
 
+MAX_NUMBER: Final = 2**31 - 1  # the column holds no greater one
 UNDECIDED: Final = (RequestState.OPEN, RequestState.ASKED)
 PENDING: Final = (*UNDECIDED, RequestState.ACCEPTED)
 DECIDED: Final = (
@@ -198,6 +199,8 @@ Index("ix_domain_askings_created", DomainAsking.created_at)
 
 def find(session: Session, number: int) -> DomainRequest | None:
     """The request D-`number`."""
+    if number > MAX_NUMBER:
+        return None
     return session.scalar(select(DomainRequest).where(DomainRequest.number == number))
 
 
@@ -223,6 +226,16 @@ def find_pending(session: Session, domain: str) -> DomainRequest | None:
         select(DomainRequest).where(
             DomainRequest.domain == domain, DomainRequest.state.in_(PENDING)
         )
+    )
+
+
+def find_most_wanted(session: Session, owner: str) -> DomainRequest | None:
+    """The request for a domain of this owner that most people wait for."""
+    return session.scalar(
+        select(DomainRequest)
+        .where(DomainRequest.owner == owner, DomainRequest.state.in_(UNDECIDED))
+        .order_by(DomainRequest.people.desc(), DomainRequest.number)
+        .limit(1)
     )
 
 
@@ -252,6 +265,12 @@ def find_merged(session: Session, request: DomainRequest) -> Sequence[DomainRequ
         .where(DomainRequest.merged_into == request.id)
         .order_by(DomainRequest.number)
     ).all()
+
+
+def find_leader(session: Session, request: DomainRequest) -> DomainRequest | None:
+    """The request with which this one is decided; None once that one waits no more."""
+    leader = find_by_id(session, request.merged_into) if request.merged_into else None
+    return leader if leader and leader.state in UNDECIDED else None
 
 
 def find_by_change(session: Session, change_id: uuid.UUID) -> Sequence[DomainRequest]:
@@ -319,6 +338,16 @@ def find_messages(session: Session, request_id: uuid.UUID) -> Sequence[DomainMes
         .where(DomainMessage.request_id == request_id)
         .order_by(DomainMessage.at, DomainMessage.id)
     ).all()
+
+
+def find_newest_message(session: Session, request_id: uuid.UUID) -> DomainMessage | None:
+    """The newest question or answer."""
+    return session.scalar(
+        select(DomainMessage)
+        .where(DomainMessage.request_id == request_id)
+        .order_by(DomainMessage.at.desc(), DomainMessage.id)
+        .limit(1)
+    )
 
 
 def find_proof(session: Session, request_id: uuid.UUID) -> DomainProof | None:

@@ -25,8 +25,11 @@ LOOKS: Final = (
     *(timedelta(hours=24), timedelta(hours=72)),
 )
 """When it is looked for by itself, counted from the beginning."""
+ENDS_AFTER: Final = LOOKS[-1]
 PAUSE: Final = timedelta(minutes=1)  # between two looks that somebody asks for
 MAX_FOUND: Final = 5  # records shown
+# Quotation marks of all kinds, which people copy along with the value.
+AROUND: Final = " \t\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 
 
 class Result(StrEnum):
@@ -60,14 +63,19 @@ def begin(session: Session, now: datetime, request: DomainRequest) -> DomainProo
 
 
 def look_again(session: Session, now: datetime, request: DomainRequest) -> bool:
-    """Let the worker look now, because somebody wants it. False if it has within a minute."""
+    """Let the worker look now, because somebody wants it. False if it has within a minute.
+
+    One look at a time is ordered, however often somebody presses.
+    """
+    models.lock(session)
     proof = models.find_proof(session, request.id)
     if proof is None:
         begin(session, now, request)
         return True
     if proof.looked_at is not None and now < proof.looked_at + PAUSE:
         return False
-    _order_look(session, now, request, due_at=now)
+    if not outbox.is_due(session, request.id, JobKind.DOMAIN_PROOF, now):
+        _order_look(session, now, request, due_at=now)
     return True
 
 
@@ -113,7 +121,7 @@ def _order_look(
 
 
 def _bare(text: str) -> str:
-    return text.strip().strip('"')
+    return text.strip(AROUND)
 
 
 def _shown(texts: Sequence[str]) -> Sequence[str]:

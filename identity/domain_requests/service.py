@@ -25,7 +25,7 @@ from identity.mail.quota import Template
 from identity.problems import DomainRequestDecided
 from identity.routing.registrable import owner_of
 
-from . import limits, models
+from . import in_force, limits, models
 from .models import (
     PENDING,
     UNDECIDED,
@@ -129,6 +129,7 @@ def ask(
     """Ask for the domain of a proved address: make the request, or join the one there is.
 
     A second time gives the first again. Raises TooManyRequests: five in a day by this mailbox.
+    Raises DomainRequestDecided: the domain was opened or refused since the door was looked at.
     """
     models.lock(session)
     mailbox = address.mailbox_key()
@@ -136,9 +137,13 @@ def ask(
     own = models.find_own(session, request.id, mailbox) if request else None
     if request and own and own.withdrawn_at is None:
         return Outcome(request, own, is_new=False)
+    if request is None:
+        _check_undecided(session, now, address.ascii_domain)
     limits.check_mailbox(session, now, mailbox)
     owner = owner_of(address.ascii_domain)
     is_full = limits_count(session) and limits.is_full(session, owner)
+    if request is None and is_full:
+        request = models.find_most_wanted(session, owner)
     if request is None:
         request = _begin(session, now, address.ascii_domain, owner)
     if own is None or own.withdrawn_at is not None:
@@ -153,12 +158,14 @@ def ask(
         mailbox=mailbox,
         created_at=now,
     )
-    own.organisation, own.position, own.size = wish.organisation, wish.position, wish.size
-    own.site, own.phone, own.it_contact = wish.site, wish.phone, wish.it_contact
+    own.organisation, own.position = on_a_line(wish.organisation), on_a_line(wish.position)
+    own.size, own.site = wish.size, on_a_line(wish.site)
+    own.phone, own.it_contact = on_a_line(wish.phone), on_a_line(wish.it_contact)
     own.language, own.withdrawn_at = language, None
     session.add(own)
     session.flush()
-    _order_mail(session, now, Template.DOMAIN_REQUEST, own)
+    if not mails.is_waiting(session, Template.DOMAIN_REQUEST, own.id):  # asked, withdrew, asked
+        _order_mail(session, now, Template.DOMAIN_REQUEST, own)
     return Outcome(request, own, is_new=True)
 
 
@@ -171,8 +178,15 @@ def answer(
 ) -> None:
     """Answer the question of operators; the request waits for them again.
 
-    Raises DomainRequestDecided unless a question waits.
+    The same answer twice, as by a double click, counts once. Raises DomainRequestDecided unless a
+    question waits, or if they withdrew.
     """
+    text = on_lines(text)[:MAX_ANSWER]
+    if requester.withdrawn_at is not None:
+        raise DomainRequestDecided(request.label, RequestState.WITHDRAWN)
+    newest = models.find_newest_message(session, request.id)
+    if newest and newest.requester_id == requester.id and newest.text == text:
+        return
     own = (DomainRequest.id == request.id, DomainRequest.state == RequestState.ASKED)
     if not rows.update(session, DomainRequest, *own, state=RequestState.OPEN, changed_at=now):
         raise _decided(session, request)
@@ -183,7 +197,7 @@ def answer(
             request_id=request.id,
             requester_id=requester.id,
             author="",
-            text=text[:MAX_ANSWER],
+            text=text,
             at=now,
         )
     )
@@ -199,6 +213,7 @@ def withdraw(
     """
     models.lock(session)
     session.refresh(request)
+    session.refresh(requester)
     if request.state not in PENDING:
         raise _decided(session, request)
     if requester.withdrawn_at is not None:
@@ -214,7 +229,34 @@ def withdraw(
 
 def order_evidence(session: Session, now: datetime, request: DomainRequest) -> None:
     """Let the worker collect the evidence, for the first time or anew."""
+    if outbox.is_due(session, request.id, JobKind.DOMAIN_EVIDENCE, now):
+        return
     outbox.enqueue(session, JobKind.DOMAIN_EVIDENCE, request.id, now, lane=Lane.BULK)
+
+
+def on_a_line(text: str) -> str:
+    """What somebody typed, without line breaks, controls and signs that turn the order of letters."""
+    return " ".join(on_lines(text).split())
+
+
+def on_lines(text: str) -> str:
+    """The same, with its line breaks."""
+    lines = ("".join(map(_printable, line)).rstrip() for line in text.splitlines())
+    return "\n".join(lines).strip()
+
+
+def _printable(sign: str) -> str:
+    return sign if sign.isprintable() else " " if sign.isspace() else ""
+
+
+def _check_undecided(session: Session, now: datetime, domain: str) -> None:
+    """Under the lock nobody decides. Raises DomainRequestDecided: somebody has, a moment ago."""
+    closed = models.find_closed(session, domain, now)
+    if closed is not None:
+        raise _decided(session, closed)
+    state = in_force.state_by(in_force.find_rules(session, now, [domain]).get(domain))
+    if state is not None:
+        raise DomainRequestDecided(domain, state)
 
 
 def _begin(session: Session, now: datetime, domain: str, owner: str) -> DomainRequest:

@@ -4,13 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from domain_rules.display import display_domain
 from identity.core import paging
 from identity.core.paging import Page
-from identity.core.personal_data import mask
+from identity.core.personal_data import mask, mask_names
 from identity.operators.roles import Scope
 from identity.rule_changes import change_models
 
@@ -59,6 +59,21 @@ def find_page(
     if which in {"open", "asked"}:
         query = query.where(_is_on_the_table(now))
     return paging.find_page(session, query, keys, after=after, limit=limit, descending=descending)
+
+
+def find_proved(session: Session, requests: Collection[DomainRequest]) -> set[int]:
+    """The numbers of those whose record was there when it was last looked for."""
+    if not requests:
+        return set()
+    numbers = select(DomainRequest.number).join(
+        DomainProof, DomainProof.request_id == DomainRequest.id
+    )
+    is_there = DomainProof.result == proofs.Result.RIGHT
+    return set(
+        session.scalars(
+            numbers.where(DomainRequest.id.in_([each.id for each in requests]), is_there)
+        )
+    )
 
 
 def count_waiting(session: Session, now: datetime, *, scope: Scope) -> int:
@@ -114,7 +129,7 @@ def describe_whole(
     related = models.find_related(session, request)
     proof = models.find_proof(session, request.id)
     change = request.change_id and change_models.find_by_id(session, request.change_id)
-    into = request.merged_into and models.find_by_id(session, request.merged_into)
+    into = models.find_leader(session, request)
     return {
         **describe(request),
         "evidence": request.evidence,
@@ -143,13 +158,14 @@ def describe_whole(
 
 def describe_requester(requester: DomainRequester, *, masked: bool = True) -> dict[str, Any]:
     """Somebody who asked, and what they said of themselves."""
+    show = mask_names if masked else str
     return {
         "id": str(requester.id),
         "address": mask(requester.address) if masked else requester.address,
-        "organisation": requester.organisation,
-        "position": requester.position,
+        "organisation": show(requester.organisation),
+        "position": show(requester.position),
         "size": requester.size,
-        "site": requester.site,
+        "site": show(requester.site),
         "phone": _hidden(requester.phone) if masked else requester.phone,
         "it_contact": _hidden(requester.it_contact) if masked else requester.it_contact,
         "language": requester.language,
@@ -172,7 +188,7 @@ def describe_message(
         "at": message.at,
         "author": author,
         "is_question": bool(message.author),
-        "text": message.text,
+        "text": mask_names(message.text) if masked else message.text,
     }
 
 
@@ -188,6 +204,8 @@ def describe_proof(request: DomainRequest, proof: DomainProof) -> dict[str, Any]
         "misplaced_at": proofs.misplaced_name_of(request.domain),
         "next_at": proof.next_at,
         "seen_at": proof.seen_at,
+        "is_there": proof.result == proofs.Result.RIGHT,
+        "ends_at": proof.begun_at + proofs.ENDS_AFTER,
     }
 
 
@@ -249,7 +267,9 @@ def _is_one_of(column: InstrumentedAttribute[str], values: Collection[str]) -> A
 
 def _is_on_the_table(now: datetime) -> Any:
     is_due = DomainRequest.later_until.is_(None) | (DomainRequest.later_until <= now)
-    return DomainRequest.merged_into.is_(None) & is_due
+    leader = aliased(DomainRequest)
+    follows = exists().where(leader.id == DomainRequest.merged_into, leader.state.in_(UNDECIDED))
+    return (DomainRequest.merged_into.is_(None) | ~follows) & is_due
 
 
 def _hidden(text: str) -> str:

@@ -132,6 +132,9 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "domain requests of abandoned changes": (
             lambda session, limit: domain_requests.settle_abandoned(session, now, limit=limit)
         ),
+        "domain requests for open domains": (
+            lambda session, limit: domain_requests.settle_open(session, now, limit=limit)
+        ),
         "lost invitations": _forgetting(lost_invitations.forget, now - MODULE_REPORTS),
         "successions": _forgetting(successions.forget, now - SUCCESSIONS),
         "room members": _forgetting(room_members.forget, now - ROOM_MEMBERS),

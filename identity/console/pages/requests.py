@@ -55,7 +55,10 @@ def requests() -> Response:
             after=request.args.get("after"),
         )
         rows = [views.describe(each) for each in page.items]
-    return show("requests", rows=rows, following=page.following, which=which, sort=sort)
+        proved = views.find_proved(database, page.items)
+    return show(
+        "requests", rows=rows, proved=proved, following=page.following, which=which, sort=sort
+    )
 
 
 @screen("/requests/D-<int:number>", Deed.SEE)
@@ -179,8 +182,8 @@ def reopen_request(number: int) -> Response:
 def _accept(database: Session, found: DomainRequest) -> int:
     """Accept by the fields of the form; the number of the change."""
     sibling = request.form.get("sibling_of", "").strip()
-    into = request.form.get("into_change", "")
-    change = changes.required(database, int(into)) if into.isdigit() else None
+    into = deciding.read_number(request.form.get("into_change", ""))
+    change = changes.required(database, into, operator().scope) if into is not None else None
     return deciding.accept(
         database,
         services.rules.current(),
@@ -264,8 +267,7 @@ def _page(
         told=told,
         masked=masked,
         may_decide=may_decide,
-        may_reopen=found.state
-        in {RequestState.ACCEPTED, RequestState.OPENED, RequestState.REFUSED},
+        may_reopen=found.state in deciding.REOPENED,
         is_pending=found.state in PENDING,
         homeservers=servers,
         drafts=drafts,

@@ -10,6 +10,7 @@ from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.domain_requests import asking, models, service
 from identity.domain_requests.models import DomainAsking, Size
 from identity.domain_requests.service import Door, Wish
+from identity.problems import DomainRequestDecided
 from identity.web import browser_cookie
 from identity.web.code_form import code_faults, is_mail_held, unfinished_code
 from identity.web.rendering import Fault, go_to, render_page
@@ -119,12 +120,15 @@ def my_domain_send() -> Response:
     faults = _faults_of_form()
     if faults:
         return _form_page(address, faults)
-    with services.database.transaction() as database:
-        outcome = service.ask(
-            database, services.now(), address=address, wish=_read_wish(), language=language()
-        )
-        if outcome.requester is None and (asked := browser.signed_in(database)):
-            asking.end_session(database, services.now(), asked)
+    try:
+        with services.database.transaction() as database:
+            outcome = service.ask(
+                database, services.now(), address=address, wish=_read_wish(), language=language()
+            )
+            if outcome.requester is None and (asked := browser.signed_in(database)):
+                asking.end_session(database, services.now(), asked)
+    except DomainRequestDecided:  # since the door was looked at
+        return _door_page(address)
     if outcome.requester is None:
         return render_page("my_domain_counted", shown=address.display_domain)
     return go_to("my_domain_status", token=services.tokens.link(outcome.requester.id, "domain"))
@@ -245,9 +249,9 @@ def _form_page(address: EmailAddress, faults: list[Fault] | None = None) -> Resp
 
 def _faults_of_form() -> list[Fault]:
     faults = [
-        Fault(name, text("my_domain.fault.missing"))
+        Fault(name, text("my_domain.fault.missing", field=text(f"my_domain.{name}")))
         for name in WANTED
-        if not request.form.get(name, "").strip()
+        if not service.on_a_line(request.form.get(name, ""))
     ]
     faults += [
         Fault(name, text("my_domain.fault.long", n=service.MAX_FIELD))
@@ -260,7 +264,7 @@ def _faults_of_form() -> list[Fault]:
 
 
 def _read_wish() -> Wish:
-    said = {name: " ".join(request.form.get(name, "").split()) for name in FIELDS}
+    said = {name: request.form.get(name, "") for name in FIELDS}
     return Wish(size=Size(request.form["size"]), **said)
 
 

@@ -56,9 +56,10 @@ def my_domain_send_code(token: str) -> Response:
 def my_domain_proof(token: str) -> Response:
     """Make the record to publish, or look for it now."""
     with services.database.transaction() as database:
-        asked, _ = _own(database, token)
+        asked, requester = _own(database, token)
         is_first = models.find_proof(database, asked.id) is None
-        looks = asked.state in PENDING and proofs.look_again(database, services.now(), asked)
+        waits = asked.state in PENDING and requester.withdrawn_at is None
+        looks = waits and proofs.look_again(database, services.now(), asked)
     notice = None if is_first else LOOKED if looks else TOO_SOON
     return go_to("my_domain_status", token=token, notice=notice)
 
@@ -66,7 +67,7 @@ def my_domain_proof(token: str) -> Response:
 @blueprint.post("/my-domain/<token>/answer")
 def my_domain_reply(token: str) -> Response:
     """Answer the question of operators."""
-    said = request.form.get("answer", "").strip()
+    said = service.on_lines(request.form.get("answer", ""))
     with services.database.transaction() as database:
         asked, requester = _own(database, token)
         if said and len(said) <= service.MAX_ANSWER:

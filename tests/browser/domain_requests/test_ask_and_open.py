@@ -15,6 +15,7 @@ from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 from tests.worlds import codes
 from tests.worlds.domain_askers import *
+from tests.worlds.rule_changing import *
 
 AXE = (
     "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
@@ -110,7 +111,7 @@ def press(page, name):
 
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.long)])
 def test_4_from_not_open_to_an_account(
-    url, look, browser_contexts, desk_of, office, services, emil, postbox, language
+    url, look, browser_contexts, desk_of, office, services, emil, ines, approvers, postbox, language
 ):
     fr = language == "fr"
     jean = browser_contexts(locale=language, java_script_enabled=False).new_page()
@@ -142,8 +143,12 @@ def test_4_from_not_open_to_an_account(
     press(desk, "Accepter : préparer le changement" if fr else "Accept: prepare the change")
     expect(desk.get_by_role("status")).to_contain_text("C-1")
     office.work()
-    office.apply(1)
-    office.work()
+    desk.reload()
+    press(desk, "Proposer" if fr else "Propose")
+    approver = desk_of(ines, language)
+    approver.goto(f"{url}/admin/changes/C-1")
+    press(approver, "Approuver" if fr else "Approve")
+    office.work(3)
 
     assert postbox.sent[-1]["Subject"] in {
         "Votre demande D-1 : décision".replace(" :", "\u00a0:"),

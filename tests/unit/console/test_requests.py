@@ -1,11 +1,13 @@
 """The screens of requests for domains: evidence first, people masked, one decision."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import event, select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.core.journal import JournalEntry
-from identity.domain_requests import deciding
+from identity.domain_requests import deciding, proofs
 from identity.domain_requests.models import Refusal
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes
@@ -185,6 +187,59 @@ def test_a_decision_is_taken_back_without_telling_anybody(asked, desk, postbox):
     assert "Nobody is told." in words(desk.post("/admin/requests/D-1/reopen"))
     asked.work()
     assert (asked.read().state, len(postbox.sent)) == ("open", sent)
+
+
+def test_forged_numbers_are_not_found(asked, desk):
+    for number in ("99999999999999999999999", "4294967297"):
+        assert desk.get(f"/admin/requests/D-{number}").status_code == 404
+        assert desk.send(f"/admin/requests/D-{number}/evidence").status_code == 404
+    done = desk.send("/admin/requests/D-1/accept", homeserver=EDUCATION, into_change="\u00b2")
+    assert done.status_code == 303
+    assert asked.read().state == "accepted"
+
+
+def test_a_draft_outside_their_scope_takes_no_line(asked, sign_in, make_operator, services, clock):
+    rule = Rule(
+        RuleKind.DOMAIN, "asso-9.example", AccountClass.AGENT, GUESTS, requires_invite=False
+    )
+    with services.database.transaction() as session:
+        changes.make(session, clock(), EMIL, title="asso", put=[rule])
+    near = Scope(homeservers=frozenset({EDUCATION}))
+    ida = sign_in(make_operator("Ida", Role.EDITOR, scope=near))
+    ida.get("/admin/requests/D-1")
+    ida.send("/admin/requests/D-1/accept", homeserver=EDUCATION, into_change="1")
+    with services.database.reading() as session:
+        assert change_models.find(session, 1).lines == 1
+    assert asked.read().state == "open"
+
+
+def test_a_proof_that_was_taken_away_is_said_to_be_gone(asked, desk, clock):
+    asked.do(begin_proof, 1)
+    asked.dns.add_zone(NORMANDIE)
+    name = proofs.name_of(NORMANDIE)
+    asked.dns.put(name, "TXT", f'"{asked.proof().value}"')
+    asked.work()
+    assert "no longer seen" not in words(desk.get("/admin/requests/D-1"))
+    assert "DNS proof Mail as" in words(desk.get("/admin/requests"))
+    clock.advance(minutes=5)
+    asked.dns.put(name, "TXT")
+    desk.post("/admin/requests/D-1/accept", homeserver=EDUCATION)
+    asked.work()
+    assert "DNS proof" not in words(desk.get("/admin/requests?state=accepted"))
+    assert "no longer seen on Monday 1 March at" in words(desk.get("/admin/requests/D-1"))
+
+
+def begin_proof(session, now, _who, request):
+    proofs.begin(session, now, request)
+
+
+def test_what_people_typed_shows_no_address_until_somebody_says_why(asked, desk):
+    said = replace(WISH, organisation="Rectorat, max@it.example", position="<script>alert(1)")
+    asked.ask(f"zoe@{NORMANDIE}", wish=said)
+    page = desk.get("/admin/requests/D-1")
+    assert ("max@it.example" in page.text, "<script>alert" in page.text) == (False, False)
+    shown = desk.post("/admin/requests/D-1/people", reason="call them, ticket 4412")
+    assert "max@it.example" in shown.text
 
 
 def test_a_page_takes_few_queries(asked, desk, services):

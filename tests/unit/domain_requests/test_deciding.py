@@ -91,7 +91,7 @@ def test_a_change_settled_twice_tells_nobody_twice(office, accept, decisions, se
     office.apply(number)
     with services.database.transaction() as session:
         change = change_models.find(session, number)
-        assert ending.settle_applied(session, services.rules.current(), clock(), change) == []
+        assert ending.settle_applied(session, clock(), change) == []
     assert len(decisions()) == 1
 
 
@@ -125,6 +125,7 @@ def test_a_line_taken_out_of_the_change_lets_the_request_wait_again(
     office.work()
     office.apply(number)
     assert (office.read(1).state, office.read(1).change_id) == ("open", None)
+    assert (office.read(1).decided_at, office.read(1).decided_by) == (None, None)
     assert office.read(2).state == "opened"
     assert len(decisions()) == 1
 
@@ -191,6 +192,85 @@ def test_merged_requests_are_decided_together(office, accept, services):
     assert (office.read(1).state, office.read(2).state) == ("accepted", "accepted")
 
 
+def test_of_two_mergers_at_once_in_both_directions_one_counts(office, services):
+    office.ask()
+    office.ask("jean@acad-normandie.example")
+    with services.database.transaction() as session:
+        stale = models.find(session, 1), models.find(session, 2)
+        session.expunge_all()
+    office.do(merge_into, 2, into=1)
+    with services.database.transaction() as session:
+        session.add_all(stale)
+        with pytest.raises(WrongParameter):
+            deciding.merge(session, office.clock(), INES, *stale)
+    assert waiting(services, office.clock) == (1, [1])
+
+
+def test_what_was_merged_waits_by_itself_once_the_other_ended(office, services, clock):
+    office.ask()
+    office.ask("jean@acad-normandie.example")
+    office.do(merge_into, 2, into=1)
+    assert waiting(services, clock) == (1, [1])
+    office.do(withdraw, 1)
+    assert waiting(services, clock) == (1, [2])
+    office.ask("jean@third.example")
+    office.do(merge_into, 3, into=2)
+    office.do(deciding.refuse, 2, refusal=Refusal.NOT_READY)
+    assert (office.read(2).state, office.read(3).state) == ("refused", "refused")
+    office.do(deciding.reopen, 3)
+    assert waiting(services, clock) == (1, [3])
+
+
+def withdraw(session, now, _who, request):
+    service.withdraw(session, now, request, models.find_own(session, request.id, JEAN))
+
+
+def test_mails_about_requests_decided_together_share_their_pace(office, decisions, clock):
+    for domain in (NORMANDIE, "acad-normandie.example"):
+        for name in ("jean", "lea"):
+            office.ask(f"{name}@{domain}")
+    office.do(merge_into, 2, into=1)
+    office.do(deciding.refuse, 1, refusal=Refusal.NOT_READY)
+    due = [(mail.due_at - clock()).total_seconds() for mail in decisions()]
+    assert due == [0, 18, 36, 54]
+
+
+def test_after_a_roll_back_nobody_is_told_that_the_domain_is_open(
+    office, accept, decisions, services, clock
+):
+    for name in ("jean", "lea", "max"):
+        office.ask(f"{name}@{NORMANDIE}")
+    number = accept()
+    office.work()
+    office.apply(number)
+    office.work(1)
+    close(services, clock())
+    clock.advance(minutes=1)
+    office.work()
+    assert [mail.state for mail in decisions()] == ["handed", "dropped", "dropped"]
+    office.do(deciding.reopen, 1)
+    assert office.read().state == "open"
+
+
+def close(services, now):
+    with services.database.transaction() as session:
+        gone = stored_rules.find_in_force(session, [(RuleKind.DOMAIN, NORMANDIE)])
+        difference = rule_changes.compare(session, take_away=gone)
+        rule_changes.publish(session, now, difference, OPERATOR)
+
+
+def test_a_sibling_is_taken_back_and_an_open_domain_is_not(office, accept, services, clock):
+    office.ask()
+    number = accept(sibling_of="ac-rouen.example")
+    office.work()
+    office.apply(number)
+    with pytest.raises(DomainRequestDecided):
+        office.do(deciding.reopen, 1)
+    close(services, clock())
+    office.do(deciding.reopen, 1)
+    assert (office.read().state, office.read().decided_by) == ("open", None)
+
+
 def merge_into(session, now, who, request, *, into):
     deciding.merge(session, now, who, request, models.find(session, into))
 
@@ -239,7 +319,8 @@ def test_a_scope_sees_and_takes_only_what_lies_within(office, accept, services, 
         deciding.required(session, 1, outside)
     with pytest.raises(NotPermitted):
         accept(homeserver=GUESTS, scope=inside)
-    accept(homeserver=EDUCATION, scope=inside)
+    accept(sibling_of="ac-rouen.example", scope=inside)
+    assert office.read().state == "accepted"
 
 
 def test_a_decision_taken_back_waits_again_and_tells_once_it_is_new(office, accept, decisions):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from identity.core.dns_answers import Found
-from identity.core.dns_client import Budget, DnsClient
+from identity.core.dns_client import Budget, DnsClient, is_public
 
 ZONE = "ac-normandie.example"
 
@@ -66,6 +66,30 @@ def test_name_servers_at_private_addresses_are_not_asked(zone):
     shy = replace(zone.client, asks_private=False)
     assert shy.texts_at_zone(f"_guichet.{ZONE}", Budget(5)).found is Found.NO_ANSWER
     assert (f"_guichet.{ZONE}", "TXT") not in zone.asked
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        *(("194.57.1.1", True), ("2001:660:1::1", True), ("64:ff9b::c239:101", True)),
+        *(("10.1.2.3", False), ("169.254.169.254", False), ("224.0.0.251", False)),
+        *(("::1", False), ("fd00::1", False), ("fec0::1", False), ("ff02::fb", False)),
+        *(("::ffff:127.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False)),
+        ("2001:0:1:1:1:1:80ff:fffe", False),  # Teredo
+    ],
+)
+def test_only_addresses_of_the_public_internet_are_asked(address, may):
+    assert is_public(address) is may
+
+
+def test_a_name_that_is_too_long_is_nowhere(zone):
+    name = "_guichet." + ".".join(["a" * 62] * 4)
+    assert zone.client.texts_at_zone(name, Budget(5)).found is Found.NONE
+
+
+def test_of_many_records_none_is_lost(zone):
+    zone.put(ZONE, "TXT", *(f'"verification-{n}"' for n in range(60)), '"v=spf1 -all"')
+    assert "v=spf1 -all" in zone.client.texts(ZONE, Budget(5)).texts
 
 
 def test_what_a_record_holds_is_shown_without_control_characters(zone):

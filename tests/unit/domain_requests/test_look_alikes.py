@@ -10,6 +10,10 @@ PAIRS = [
     ("xn--dfense-bva.gouv.fr", "defense.gouv.fr"),
     ("paypal.fr", "paypai.fr"),
     ("g0uv.fr", "gouv.fr"),
+    ("xn--ypal-43d9g.fr", "paypal.fr"),  # the first two letters are Cyrillic
+    ("xn--guv-9yc.fr", "gouv.fr"),  # a Greek o
+    ("xn--80ak6aa92e.fr", "apple.fr"),  # all of them are Cyrillic
+    ("xn--le-gpa.fr", "ile.fr"),  # an i without a dot
 ]
 
 

@@ -136,6 +136,7 @@ def test_the_form_keeps_what_was_typed_and_says_what_is_missing(proved, browser)
     proved()
     answer = ask(browser, position="", size="many", site="x" * 201)
     assert answer.status_code == 400
+    assert "Fill in this field: Your position" in words(answer)
     for field in ("position", "size", "site"):
         assert f'href="#{field}"' in answer.text
     assert 'value="Académie de Normandie"' in answer.text
@@ -233,6 +234,44 @@ def test_a_withdrawn_request_can_be_made_again(proved, browser, office):
     assert office.read().state == "withdrawn"
     assert heading(browser.get("/my-domain/request")) == f"Your request for @{NORMANDIE}"
     assert heading(ask(browser)) == f"Request D-2 for @{NORMANDIE}"
+
+
+def test_who_withdrew_begins_no_proof_and_answers_nothing(proved, browser, office):
+    status = ask(proved()).request.path
+    office.ask(f"lea@{NORMANDIE}")
+    office.do(deciding.ask_back, 1, question="Who runs it?")
+    browser.post(f"{status}/withdraw")
+    browser.send(f"{status}/proof")
+    assert office.proof() is None
+    assert browser.send(f"{status}/answer", answer="We do.").status_code == 409
+    assert office.read().state == "asked"
+
+
+def test_the_proof_says_when_it_is_looked_for_the_last_time(proved, browser, office):
+    status = ask(proved()).request.path
+    browser.post(f"{status}/proof")
+    office.work()
+    assert "for the last time on 4 March 2027" in words(browser.get(status))
+
+
+def test_a_domain_opened_between_door_and_form_leads_back_to_the_door(
+    proved, browser, office, services
+):
+    proved()
+    rule = Rule(RuleKind.DOMAIN, NORMANDIE, AccountClass.AGENT, EDUCATION, requires_invite=False)
+    with services.database.transaction() as session:
+        difference = rule_changes.compare(session, put=[rule])
+        rule_changes.publish(session, office.clock(), difference, OPERATOR)
+    before = services.rules.current
+    assert before().rule_of_domain(NORMANDIE) is None
+    answer = browser.send("/my-domain/request", **FORM)
+    assert (answer.status_code, stored(services)) == (200, 0)
+
+
+def test_only_invisible_letters_are_nothing(proved, browser, services):
+    proved()
+    assert ask(browser, organisation="\u200b\u202e").status_code == 400
+    assert stored(services) == 0
 
 
 def test_the_french_name_of_the_page_speaks_french(browser):

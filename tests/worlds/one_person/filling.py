@@ -40,6 +40,7 @@ from .signed_up import make_account, sign_up, use_matrix_client
 def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) -> None:
     """One person in all tables, by the services that people reach; rows by hand where those need a network."""
     with services.database.transaction() as session:
+        ask_for_a_domain(session, services, address, tagged)  # before it is open
         _open_her_domain(session, services)
         sign_up(session, services, address, tagged)
         make_account(session, services, address, user_id)
@@ -52,7 +53,6 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         _was_an_operator(session, services, address)
         _be_looked_at(session, services, address)
         _be_named_by_a_check(session, services, address)
-        ask_for_a_domain(session, services, address, tagged)
 
 
 def _was_an_operator(session, services, address):
