@@ -17,11 +17,11 @@ from identity.homeservers.module_models import HomeserverModule
 from identity.mail.models import Mail, MailState
 from identity.operators.roles import Scope
 from identity.routing import models as rules
-from identity.rule_changes import scopes
+from identity.rule_changes import changes, scopes
 from identity.rule_changes.change_models import Change
 
 from .scoping import homeservers_within
-from .waiting import MOST, is_review_due
+from .waiting import MOST
 
 DAY: Final = timedelta(hours=24)
 ENDS: Final = (MailState.HANDED, MailState.REFUSED, MailState.GAVE_UP)
@@ -117,7 +117,7 @@ def _mails(session: Session, now: datetime) -> dict[str, Any]:
 
 
 def _unreviewed(session: Session, scope: Scope) -> list[dict[str, Any]]:
-    found = select(Change).where(*is_review_due(), scopes.is_within(scope))
+    found = select(Change).where(*changes.is_review_due(), scopes.is_within(scope))
     found = found.order_by(Change.broken_glass_at).limit(BANNERS)
     return [
         {"label": each.label, "by": each.applied_by or "", "until": each.review_until}

@@ -38,7 +38,7 @@ from identity.keys.models import StoredKey
 from identity.mail.models import Mail, MailState
 from identity.operators.models import AdminToken
 from identity.operators.roles import Deed, Role, Scope, may
-from identity.rule_changes import scopes
+from identity.rule_changes import changes, scopes
 from identity.rule_changes.change_models import Change, ChangeState
 
 from .scoping import homeservers_within
@@ -97,11 +97,6 @@ def find(session: Session, now: datetime, viewer: Viewer) -> tuple[list[Waiting]
     return waiting, len(parts)
 
 
-def is_review_due() -> tuple[ColumnElement[bool], ...]:
-    """Changes that were applied without approval, and that nobody has reviewed yet."""
-    return Change.broken_glass_at.is_not(None), Change.reviewed_at.is_(None)
-
-
 def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
     asked, undecided = DomainRequest.created_at, which_wait(now, viewer.scope)
     yield Part("requests", Deed.DRAFT, "/admin/requests", asked, undecided)
@@ -128,7 +123,7 @@ def _changes(viewer: Viewer) -> Iterator[Part]:
     path = "/admin/changes"
     yield Part("changes_to_approve", Deed.APPROVE, path, change.proposed_at, proposed)
     by_another = or_(change.applied_by_id.is_(None), change.applied_by_id != viewer.operator_id)
-    review = (*is_review_due(), by_another, here)
+    review = (*changes.is_review_due(), by_another, here)
     yield Part("changes_to_review", Deed.APPROVE, path, change.broken_glass_at, review)
     back = (ChangeState.STALE, ChangeState.RETURNED, ChangeState.FAILED)
     mine = (change.state.in_(back), change.author_id == viewer.operator_id)

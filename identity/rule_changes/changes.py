@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import Rule
@@ -121,10 +121,15 @@ def find_changes(
     return find_page(session, query, [Change.number], after=after, limit=limit)
 
 
+def is_review_due() -> tuple[ColumnElement[bool], ...]:
+    """SQL conditions of what came into force without approval and that nobody has reviewed yet."""
+    was_in_force = Change.state.in_(WERE_IN_FORCE)
+    return Change.broken_glass_at.is_not(None), Change.reviewed_at.is_(None), was_in_force
+
+
 def find_unreviewed(session: Session, scope: Scope = ALL, *, limit: int = LIMIT) -> list[Change]:
     """Those that came into force without approval and that nobody has reviewed, oldest first."""
-    waits = Change.broken_glass_at.is_not(None) & Change.reviewed_at.is_(None)
-    query = _within(scope).where(waits, Change.state.in_(WERE_IN_FORCE))
+    query = _within(scope).where(*is_review_due())
     return list(session.scalars(query.order_by(Change.number).limit(limit)))
 
 
