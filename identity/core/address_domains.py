@@ -47,6 +47,6 @@ def _name_by_position(element: name_of, compiler: SQLCompiler, **given: Any) -> 
 
 @compiles(name_of, "postgresql")
 def _name_by_part(element: name_of, compiler: SQLCompiler, **given: Any) -> str:
-    address = compiler.process(element.clauses, **given)
-    name = f"replace(split_part(split_part({address}, '@', 1), '+', 1), '.', '')"
-    return f"""({name} COLLATE "C")"""
+    # Inside, where PostgreSQL tells it of an index: migrations are compared by that.
+    address = f'{compiler.process(next(iter(element.clauses)), **given)} COLLATE "C"'
+    return f"replace(split_part(split_part({address}, '@', 1), '+', 1), '.', '')"

@@ -49,7 +49,7 @@ LONGER = (
 
 POSTGRESQL = {
     "domain": "split_part({}, '@', 2)",
-    "name": "(replace(split_part(split_part({}, '@', 1), '+', 1), '.', '') COLLATE \"C\")",
+    "name": "replace(split_part(split_part({} COLLATE \"C\", '@', 1), '+', 1), '.', '')",
     "server": "substr({}, strpos({}, ':') + 1)",
 }
 LOCAL = "substr({}, 1, instr({}, '@') - 1)"
