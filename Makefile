@@ -70,7 +70,7 @@ faults: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Let everything fail that can 
 	$(BIN)/pytest -m "faults" $(ARGS)
 
 pictures: debian $(VENV)/.test  ## Take a picture of every screen of the console, in artefacts/console
-	$(BIN)/pytest -m long tests/browser/console/test_every_screen.py $(ARGS)
+	$(BIN)/pytest -m long tests/browser/console/test_every_screen.py tests/browser/console/test_passkeys.py $(ARGS)
 
 long: DEBIAN += lintian
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
@@ -104,8 +104,8 @@ export NEW_MIGRATION
 
 requirements: | $(BIN)/python  ## Pin the newest versions that fit setup.cfg, with their hashes
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==0.13.9
-	$(PIN) --extra service setup.cfg requirements/build.in --output-file requirements/service.txt
-	$(PIN) --extra service --extra test --constraint requirements/service.txt \
+	$(PIN) --extra service --extra passkeys setup.cfg requirements/build.in --output-file requirements/service.txt
+	$(PIN) --extra service --extra passkeys --extra test --constraint requirements/service.txt \
 		setup.cfg requirements/build.in --output-file requirements/test.txt
 	$(PIN) setup.cfg requirements/synapse.in --output-file requirements/synapse.txt
 	$(PIN) --constraint requirements/test.txt requirements/mutants.in --output-file requirements/mutants.txt

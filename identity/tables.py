@@ -43,6 +43,7 @@ import identity.operators.kept_answers
 import identity.operators.kept_forms
 import identity.operators.models
 import identity.operators.notices
+import identity.operators.passkeys.models
 import identity.operators.sign_in_models
 import identity.operators.sso.models
 import identity.people.file_models

@@ -43,6 +43,8 @@ KEY_REQUESTS = RateLimitItemPerHour(
 KEY_REQUESTS_SHARED = RateLimitItemPerHour(2000)
 PROVIDER_SIGN_INS = RateLimitItemPerHour(60)  # of operators, each a row and a call to the provider
 PROVIDER_SIGN_INS_SHARED = RateLimitItemPerHour(1000)
+PASSKEY_SIGN_INS = RateLimitItemPerHour(120)  # begun by anybody, each a row
+PASSKEY_SIGN_INS_SHARED = RateLimitItemPerHour(2000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
 NEWS = RateLimitItemPerHour(1)  # for one message in the log
 REDIS_TIMEOUT = 0.3  # seconds
@@ -115,6 +117,10 @@ class RateLimits:
             PROVIDER_SIGN_INS,
             of_shared=PROVIDER_SIGN_INS_SHARED,
         )
+
+    def spend_passkey(self, client_ip: str) -> None:
+        """Count one more browser of this network that begins to sign in with a passkey."""
+        self._spend_from(client_ip, "passkeys", PASSKEY_SIGN_INS, of_shared=PASSKEY_SIGN_INS_SHARED)
 
     def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
         """Count the addresses an account looks up. Those it has looked up today count once."""

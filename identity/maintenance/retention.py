@@ -28,6 +28,7 @@ from identity.operators import (
     sessions as operator_sessions,
     sign_in_models as operator_sign_ins,
 )
+from identity.operators.passkeys import models as passkeys
 from identity.operators.sso import models as sso
 from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
@@ -151,6 +152,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "sign-ins by the OpenID provider": _forgetting(sso.forget, now),
+        "challenges of passkeys": _forgetting(passkeys.forget_challenges, now),
         "uses of keys": _forgetting(key_uses.forget, now),
         "abandoned changes of rules": _forgetting(
             rule_changes.forget_abandoned, now - CHANGES_ABANDONED

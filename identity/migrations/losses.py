@@ -19,6 +19,7 @@ TRANSIENT = {
     *("health_findings", "homeserver_health", "journal_checks"),
     "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
     *("sso_providers", "sso_states"),
+    "passkey_challenges",  # a browser asks for another
 }
 # These columns say when a thing ended, with which request it began, or how often its end was not
 # known: for logs, figures and marks alone.
@@ -56,6 +57,7 @@ MEANINGS = {
     "operators": "nobody can sign in to the console",
     "operator_factors": "operators have no second factor",
     "operator_recovery_codes": "recovery codes are useless",
+    "operator_passkeys": "operators sign in without passkeys, and add them anew later",
     "operator_sessions": "operators are signed out",
     "operator_sign_ins": "codes that operators asked for are useless",
     "operator_links": "links that operators were given are useless",

@@ -9,6 +9,7 @@ from identity.core import rows
 
 from .kept_forms import KeptForm
 from .models import AdminToken, Operator, OperatorLink, OperatorSession, Source
+from .passkeys.models import OperatorPasskey, PasskeyChallenge
 from .sign_in_models import OperatorSignIn
 
 
@@ -24,10 +25,13 @@ class EndedAccess:
 def end_access(session: Session, now: datetime) -> EndedAccess:
     """End all sessions, links and API tokens, and let nobody in who is not confirmed.
 
+    Passkeys are deleted: each lets somebody in alone, and may have been removed since the backup.
     The operator of a trial installation is let in: they have the machine.
     """
     rows.delete(session, OperatorSignIn)
     rows.delete(session, KeptForm)
+    rows.delete(session, PasskeyChallenge)
+    rows.delete(session, OperatorPasskey)
     rows.update(session, OperatorLink, OperatorLink.used_at.is_(None), used_at=now)
     waiting = (
         Operator.disabled_at.is_(None),

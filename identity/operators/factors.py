@@ -23,6 +23,7 @@ from identity.core.tokens import typed_digits
 from . import models, notices, sessions
 from .models import Operator, OperatorFactor, RecoveryCode
 from .notices import What
+from .passkeys import models as passkeys
 
 STEP: Final = 30  # seconds of one code
 DRIFT: Final = 1  # steps that the clock of a telephone may be off
@@ -200,7 +201,11 @@ def unlock(operator: Operator) -> None:
 
 
 def reset(session: Session, operator_id: uuid.UUID) -> None:
-    """Forget the app and the recovery codes: the operator enrols anew at their next sign-in."""
+    """Forget the app, the recovery codes and the passkeys: they enrol anew at their next sign-in.
+
+    Whoever calls has locked the operator, so that no passkey is added meanwhile.
+    """
+    passkeys.forget_of(session, operator_id)
     rows.delete(session, RecoveryCode, RecoveryCode.operator_id == operator_id)
     rows.delete(session, OperatorFactor, OperatorFactor.operator_id == operator_id)
 

@@ -38,7 +38,7 @@ def reset_factor(
     *,
     by: uuid.UUID | None = None,
 ) -> Operator:
-    """Forget the app and the recovery codes, and end all sessions: the operator enrols anew.
+    """Forget app, recovery codes and passkeys, and end all sessions: the operator enrols anew.
 
     `by`: the operator who does it, None at the shell. Raises NoSuchOperator, NotYourOwn.
     """

@@ -35,6 +35,9 @@ class What(StrEnum):
     LOCKED = "locked"  # to the operator: five wrong codes
     CODE_USED = "code_used"  # to the operator: a mailed code opened a session
     RECOVERY_USED = "recovery_used"  # to the operator: a recovery code was used
+    PASSKEY_ADDED = "passkey_added"  # to the operator: they have a further passkey
+    PASSKEY_REMOVED = "passkey_removed"  # to the operator: they have one less
+    PASSKEY_BEHIND = "passkey_behind"  # to the operator: somebody may have a copy of one
     STOPPED = "stopped"  # to all operators: somebody stopped something, until a moment
     TOKEN_ENDS = "token_ends"  # noqa: S105  to its maker: an API token ends soon
 
@@ -50,7 +53,7 @@ class OperatorNotice(Base):
     what: Mapped[str]
     author: Mapped[str] = mapped_column(info=RECORD)  # who did it
     reason: Mapped[str] = mapped_column(info=RECORD)
-    detail: Mapped[str] = mapped_column(info=RECORD)  # a browser, or the name of a token
+    detail: Mapped[str] = mapped_column(info=RECORD)  # a browser, or the name of a token or passkey
     at: Mapped[datetime]
     ends_at: Mapped[datetime | None]  # of the lock, or of the token
 

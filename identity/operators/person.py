@@ -11,11 +11,13 @@ from identity.problems import OperatorEnabled
 from .kept_forms import KeptForm
 from .models import Operator, OperatorFactor, OperatorLink, OperatorSession, RecoveryCode
 from .notices import OperatorNotice
+from .passkeys import models as passkeys
+from .passkeys.models import OperatorPasskey
 from .sign_in_models import OperatorSignIn
 
 
 def records_of(view: View) -> Iterator[Record]:
-    """The operator, their sessions, and requests to sign in with their address."""
+    """The operator, their passkeys and sessions, and requests to sign in with their address."""
     for operator in _operators(view):
         yield Record(
             "operators",
@@ -33,6 +35,12 @@ def records_of(view: View) -> Iterator[Record]:
                 (operator.disabled_at, "disabled as an operator"),
             ),
         )
+        for passkey in passkeys.find_of(view.session, operator.id):
+            yield Record(
+                "operator_passkeys",
+                {"name": passkey.name, "made_at": passkey.made_at, "used_at": passkey.used_at},
+                happened((passkey.made_at, "passkey added")),
+            )
         own = select(OperatorSession).where(OperatorSession.operator_id == operator.id)
         for each in view.session.scalars(own.order_by(OperatorSession.created_at)):
             yield Record(
@@ -76,6 +84,7 @@ def erase(erasure: Erasure) -> None:
         for what, table in (
             ("operator_factors", OperatorFactor),
             ("recovery_codes", RecoveryCode),
+            ("operator_passkeys", OperatorPasskey),
             ("operator_sessions", OperatorSession),
             ("operator_links", OperatorLink),
             ("operator_notices", OperatorNotice),

@@ -38,6 +38,7 @@ def packages_of_debian() -> list[str]:
 INSTALLED = {
     "install_requires": named(setup_cfg("options", "install_requires")),
     "service": named(setup_cfg("options.extras_require", "service")),
+    "passkeys": named(setup_cfg("options.extras_require", "passkeys")),
     "test": named(setup_cfg("options.extras_require", "test")),
     "requirements/*.in": named(read_all(*(ROOT / "requirements").glob("*.in"))),
     "Debian": packages_of_debian(),
@@ -105,7 +106,11 @@ def imported_by(folder: str) -> set[str]:
 
 def test_the_service_imports_what_it_declares_and_declares_what_it_imports():
     imported = imported_by("identity") | imported_by("workers")
-    declared = {*INSTALLED["install_requires"], *INSTALLED["service"]}
+    declared = {
+        name
+        for section in ("install_requires", "service", "passkeys")
+        for name in INSTALLED[section]
+    }
     assert {COMES_WITH.get(name, name) for name in imported} - declared == set()
     rules = imported_by("domain_rules") - imported_by("domain_rules/synapse_modules")
     assert declared - imported - rules == NEVER_IMPORTED

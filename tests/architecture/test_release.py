@@ -109,7 +109,7 @@ def test_the_metadata_is_what_an_index_takes(wheel):
     assert metadata.name == "matrix-guichet"
     assert str(metadata.version) == version()
     assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
-    assert metadata.provides_extra == ["service", "test"]
+    assert metadata.provides_extra == ["service", "passkeys", "test"]
 
 
 def test_files_are_named_for_the_version(wheel, sdist):

@@ -46,7 +46,11 @@ def test_every_pin_has_its_hashes(name):
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("service", (None, "service")), ("test", (None, "service", "test")), ("synapse", (None,))],
+    [
+        ("service", (None, "service", "passkeys")),
+        ("test", (None, "service", "passkeys", "test")),
+        ("synapse", (None,)),
+    ],
 )
 def test_whatever_setup_cfg_asks_for_is_pinned(name, extras):
     assert set().union(*map(asked, extras)) <= pins(name).keys()

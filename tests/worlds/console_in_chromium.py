@@ -10,21 +10,24 @@ from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 from tests.worlds.in_chromium import Silent
 
-__all__ = ["console_url", "sit_down"]
+__all__ = ["console_port", "console_url", "sit_down"]
 
 
 @pytest.fixture
-def console_url(app):
-    port = free_port()
+def console_port() -> int:
+    return free_port()
 
+
+@pytest.fixture
+def console_url(app, console_port):
     def whole(environ, start_response):
         # Where a browser hangs up, this server would leave the file open that it was sending.
         with closing(app(environ, start_response)) as answer:
             return [b"".join(answer)]
 
-    server = make_server(LOOPBACK, port, whole, threaded=True, request_handler=Silent)
+    server = make_server(LOOPBACK, console_port, whole, threaded=True, request_handler=Silent)
     thread = serve(server)
-    yield f"http://{LOOPBACK}:{port}"
+    yield f"http://{LOOPBACK}:{console_port}"
     server.shutdown()
     thread.join()
     server.server_close()

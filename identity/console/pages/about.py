@@ -13,7 +13,7 @@ from identity.web.request_context import services
 from .frame import screen
 from .things import show_thing
 
-NOT_YET: Final = ("passkeys", "exports")
+NOT_YET: Final = ("exports",)
 """What people may look for here and not find; the texts say what does it meanwhile."""
 
 

@@ -45,13 +45,16 @@ from identity.web.rendering import Fault, context
 from identity.web.request_context import services
 from identity.web.wording import prefer_language, text
 
+from . import passkey_answers
 from .operator_session import COOKIE, operator, signed_in
+from .passkey_answers import FIELD as PASSKEY
 
 DONE: Final = "console_done"  # in the cookie: what the last form did, shown once
 THEN: Final = "console_then"  # in the cookie: the screen that was asked for before signing in
 KEPT: Final = "kept_form"  # field of a form that was kept: its id
 FACTOR, REASON = "second_factor", "reason"
-NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON, KEPT}
+NOT_CARRIED: Final = {csrf.FIELD, FACTOR, PASSKEY, REASON, KEPT}
+NOT_KEPT: Final = NOT_CARRIED - {REASON}
 OWN_VISITS: Final = {"same-origin", "none"}  # values of Sec-Fetch-Site
 NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
@@ -212,7 +215,7 @@ def _keep_form() -> None:
     token = session_cookies.read_token(COOKIE)
     if request.method != "POST" or token is None:
         return
-    fields = kept_forms.without(request.form.items(multi=True), csrf.FIELD, FACTOR, KEPT)
+    fields = kept_forms.without(request.form.items(multi=True), *NOT_KEPT)
     if not fields and not request.files:  # a button alone: nothing was typed that could be lost
         return
     form = kept_forms.Form(request.path, fields, had_files=bool(request.files))
@@ -256,7 +259,11 @@ def _ask_again(deed: Deed) -> Response | None:
     asks_factor = permission.step_up and not who.has_proved(services.now())
     if asks_reason and REASON in request.form:
         faults.append(Fault(REASON, text("console.reason.short")))
-    if asks_factor and request.form.get(FACTOR):
+    if asks_factor and request.form.get(PASSKEY):
+        fault = try_passkey()
+        asks_factor = fault is not None
+        faults += [fault] if fault else []
+    elif asks_factor and request.form.get(FACTOR):
         tried = _try_factor(request.form[FACTOR])
         asks_factor = not tried.is_right
         if asks_factor:
@@ -270,6 +277,7 @@ def _ask_again(deed: Deed) -> Response | None:
         asks_reason=permission.reason,
         asks_factor=asks_factor,
         has_app=asks_factor and _has_app(),
+        has_passkey=asks_factor and passkey_answers.has_one(),
         action=request.path,
     )
 
@@ -290,6 +298,12 @@ def _try_factor(typed: str) -> factors.Tried:
             abort(HTTPStatus.NOT_FOUND)
         now, here = services.now(), who.session_id
         return factors.prove(database, services.vault, now, found, typed, session_id=here)
+
+
+def try_passkey() -> Fault | None:
+    """Try a passkey in place of a code of the app; what was not right, None if it was."""
+    tried = passkey_answers.prove_again()
+    return None if tried.is_right else Fault(PASSKEY, passkey_answers.fault_of(tried))
 
 
 def factor_fault(tried: factors.Tried) -> str:

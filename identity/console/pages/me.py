@@ -18,6 +18,7 @@ from identity.web.wording import text
 
 from .frame import form, go_to, say, screen, show
 from .operator_session import actor, operator
+from .passkeys import own_passkeys
 
 
 @screen("/me", Deed.SEE_SELF)
@@ -74,4 +75,7 @@ def _page(faults: list[Fault] | None = None) -> Response:
         found = operators.find(database, who.operator_id)
         told = views.operator_told(database, now, found, masked=False) if found else {}
         opened = views.sessions_told(database, now, who.operator_id, here=who.session_id)
-    return show("me", faults=faults or (), told=told, sessions=opened, languages=LANGUAGES)
+        passkeys = own_passkeys(database, found) if found else {}
+    return show(
+        "me", faults=faults or (), told=told, sessions=opened, languages=LANGUAGES, **passkeys
+    )

@@ -26,8 +26,9 @@ from identity.web.request_context import client_ip, services
 from identity.web.request_record import about_address
 from identity.web.wording import language, text
 
-from . import operator_session, sso
-from .frame import factor_fault, form, go_on, go_to, go_to_sign_in, screen, show
+from . import operator_session, passkey_answers, sso
+from .frame import factor_fault, form, go_on, go_to, go_to_sign_in, screen, show, try_passkey
+from .passkey_answers import FIELD as PASSKEY
 
 ASKED = "console_asked"
 """The key in the signed cookie for the id of this browser's request."""
@@ -183,7 +184,7 @@ def second_factor() -> Response:
     with services.database.reading() as database:
         if not factors.has_factor(database, who.operator_id):
             return go_to("enrol")
-    return show("second_factor")
+    return _second_factor_page()
 
 
 @form("/sign-in/second", None)
@@ -194,6 +195,9 @@ def type_second_factor() -> Response:
         return go_to("sign_in")
     if who.is_whole:
         return go_on()
+    if request.form.get(PASSKEY):
+        fault = try_passkey()
+        return _second_factor_page([fault]) if fault else go_on()
     with services.database.transaction() as database:
         operator = operators.find(database, who.operator_id)
         if operator is None or not factors.has_factor(database, operator.id):
@@ -204,7 +208,7 @@ def type_second_factor() -> Response:
             database, services.vault, now, operator, typed, session_id=who.session_id
         )
     if not tried.is_right:
-        return show("second_factor", faults=[Fault("second_factor", factor_fault(tried))])
+        return _second_factor_page([Fault("second_factor", factor_fault(tried))])
     return go_on()
 
 
@@ -212,6 +216,11 @@ def type_second_factor() -> Response:
 def sign_out() -> Response:
     """End this browser's session. Whom the OpenID provider let in may then leave that, too."""
     return operator_session.sign_out(sso.way_out() or go_to("sign_in"))
+
+
+def _second_factor_page(faults: list[Fault] | None = None) -> Response:
+    has_passkey = passkey_answers.has_one()
+    return show("second_factor", faults=faults or (), has_passkey=has_passkey)
 
 
 def _code_page(

@@ -76,6 +76,20 @@ def upgrade() -> None:
     )
     _index_operator("operator_recovery_codes")
     op.create_table(
+        "operator_passkeys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("credential_id", sa.String(), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        *_of_an_operator("operator_passkeys"),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_operator_passkeys_credential_id")),
+    )
+    _index_operator("operator_passkeys")
+    op.create_table(
         "operator_links",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("operator_id", sa.Uuid(), nullable=False),
@@ -142,9 +156,11 @@ def upgrade() -> None:
     )
     _index_operator("kept_forms")
     _create_sso()
+    _create_challenges()
 
 
 def downgrade() -> None:
+    op.drop_table("passkey_challenges")
     op.drop_table("sso_states")
     op.drop_table("sso_providers")
     op.drop_table("kept_forms")
@@ -152,6 +168,7 @@ def downgrade() -> None:
     op.drop_table("operator_sign_ins")
     op.drop_table("admin_tokens")
     op.drop_table("operator_links")
+    op.drop_table("operator_passkeys")
     op.drop_table("operator_recovery_codes")
     op.drop_table("operator_factors")
     op.drop_table("operator_sessions")
@@ -187,6 +204,20 @@ def _create_sso() -> None:
         sa.UniqueConstraint("state_hash", name=op.f("uq_sso_states_state_hash")),
     )
     op.create_index("ix_sso_states_ends_at", "sso_states", ["ends_at"])
+
+
+def _create_challenges() -> None:
+    op.create_table(
+        "passkey_challenges",
+        sa.Column("challenge_hash", sa.String(), nullable=False),
+        sa.Column("browser_hash", sa.String(), nullable=False),
+        sa.Column("ceremony", sa.String(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("challenge_hash", name=op.f("pk_passkey_challenges")),
+    )
+    op.create_index("ix_passkey_challenges_ends_at", "passkey_challenges", ["ends_at"])
 
 
 def _of_an_operator(table: str, *, key: str = "id") -> tuple[sa.Constraint, ...]:

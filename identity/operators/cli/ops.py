@@ -246,7 +246,7 @@ def unlock(operator: str, *, author: str, reason: str, dry_run: bool) -> None:
 @click.argument("operator")
 @explained_options
 def reset_factor(operator: str, *, author: str, reason: str, dry_run: bool) -> None:
-    """Forget the app and the recovery codes of OPERATOR: they add an app at their next sign-in.
+    """Forget app, recovery codes and passkeys of OPERATOR: they add an app at their next sign-in.
 
     Their sessions end. All admins are mailed.
 

@@ -31,6 +31,8 @@ COMING_IN = {
     *("sign_in", "code", "mailed", "once", "invited", "second_factor", "enrol", "kept_form"),
     *("sso", "sso_back", "sso_confirm", "sso_left", "sso_no_role", "sso_out", "sso_refused"),
     "sso_silent",
+    # It needs an app and a host with a name: test_passkeys.py looks at it.
+    "new_passkey",
 }
 
 

@@ -561,7 +561,8 @@ def test_the_menu_names_every_screen_that_somebody_may_open(sign_in, vera, make_
 def test_about_says_which_version_this_is_and_what_it_does_not_do(sign_in, make_operator):
     page = words(sign_in(make_operator("Aude", Role.AUDITOR)).get("/admin/about"))
     assert f"Version of Guichet {code_version()}" in page
-    assert "Sign in with a passkey" in page
+    assert "Passkeys Not offered" in page
+    assert "What this version does not do yet Export by the API" in page
 
 
 def test_all_other_operators_are_mailed_what_was_stopped(sign_in, ines, ada, services, postbox):

@@ -12,7 +12,7 @@ from tests.worlds.one_person.names import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE
 
 # One section for each thing that is stored; whoever stores another one shows it.
 SECTIONS = {
-    *("operators", "operator_sessions", "operator_sign_ins"),
+    *("operators", "operator_passkeys", "operator_sessions", "operator_sign_ins"),
     *("accepted_terms", "account_attempts", "accounts", "associations", "ended_accounts"),
     *("domain_askings", "domain_requests"),
     *("invitations", "invitations_of_others", "list_sign_ins", "lists", "mails", "person_files"),

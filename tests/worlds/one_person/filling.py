@@ -22,6 +22,7 @@ from identity.operators import (
     sessions,
     sign_in,
 )
+from identity.operators.passkeys.models import OperatorPasskey
 from identity.operators.roles import ALL, Role
 from identity.operators.service import Standing
 from identity.people import files
@@ -70,6 +71,8 @@ def _was_an_operator(session, services, address):
     )
     factors.begin_enrolment(session, services.vault, now, made.id)
     factors.new_recovery_codes(session, now, made.id)
+    key = {"credential_id": f"credential {number}", "public_key": "a public key", "sign_count": 0}
+    session.add(OperatorPasskey(operator_id=made.id, name="her laptop", made_at=now, **key))
     operating.invite(session, now, made)
     token = sessions.open_session(
         session, now, made, device="Firefox", network="192.0.2.0/24", proved=True
