@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.core.journal import JournalEntry
@@ -240,21 +240,3 @@ def test_what_people_typed_shows_no_address_until_somebody_says_why(asked, desk)
     assert ("max@it.example" in page.text, "<script>alert" in page.text) == (False, False)
     shown = desk.post("/admin/requests/D-1/people", reason="call them, ticket 4412")
     assert "max@it.example" in shown.text
-
-
-def test_a_page_takes_few_queries(asked, desk, services):
-    counted = []
-    for path in ("/admin/requests", "/admin/requests/D-1"):
-        desk.get(path)
-        seen: list[str] = []
-
-        def note(_c, _cursor, statement, *_rest, seen=seen):
-            seen.append(statement)
-
-        event.listen(services.database.engine, "before_cursor_execute", note)
-        try:
-            desk.get(path)
-        finally:
-            event.remove(services.database.engine, "before_cursor_execute", note)
-        counted.append(len([each for each in seen if each.lower().startswith("select")]))
-    assert max(counted) <= 8, counted
