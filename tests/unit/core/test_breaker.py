@@ -120,8 +120,8 @@ def test_while_its_connections_are_closed_nobody_tries_until_somebody_asks():
     trying = availability._thread
     availability.rest()
     wait_for(lambda: not trying.is_alive(), what="the thread ended")
-    database.answers.set()
     assert not availability.may_connect(), "it was away when it was last asked"
+    database.answers.set()  # not before: the thread that this began could be the quicker one
     wait_for(availability.may_connect, what="it is well")
 
 
