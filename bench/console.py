@@ -75,15 +75,19 @@ def measure() -> Iterator[Row]:
 
 def _measure(name: str, url: str) -> Iterator[Row]:
     with _installation(url) as (client, services, paths):
-        taken = {path: _best(client, path) for path in paths}
+        taken = {each: _best(client, path) for each, path in paths.items()}
         for first in FOLLOWED:
             taken[f"{first}, page {PAGES}"] = _best(client, _page_behind(client, first))
-        queries = {path: _count_queries(client, services, path) for path in paths}
-    slowest = max(taken, key=lambda path: taken[path])
-    told = ", ".join(f"{path} {ms:.0f} ms" for path, ms in sorted(taken.items(), key=_by_value)[:5])
+        # What is kept in memory is read anew every other second: the least is the page's own.
+        queries = {
+            each: min(_count_queries(client, services, path) for _ in range(3))
+            for each, path in paths.items()
+        }
+    slowest = max(taken, key=lambda each: taken[each])
+    told = ", ".join(f"{each} {ms:.0f} ms" for each, ms in sorted(taken.items(), key=_by_value)[:5])
     title = f"console, {len(paths)} screens, {ACCOUNTS:,} accounts and mails, {name}"
     yield Row(f"{title}, {slowest}", taken[slowest], "ms", at_most=MOST, detail=told)
-    most = max(queries, key=lambda path: queries[path])
+    most = max(queries, key=lambda each: queries[each])
     yield Row(f"{title}, {most}", queries[most], "queries", at_most=MOST_QUERIES)
 
 
@@ -92,8 +96,8 @@ def _by_value(pair: tuple[str, float]) -> float:
 
 
 @contextmanager
-def _installation(url: str) -> Iterator[tuple[FlaskClient, Services, list[str]]]:
-    """A console in which an admin is signed in, beside tables of these sizes, and all its screens."""
+def _installation(url: str) -> Iterator[tuple[FlaskClient, Services, dict[str, str]]]:
+    """A console in which an admin is signed in, beside tables of these sizes; its screens by name."""
     migrations.upgrade(url)
     services = build_worker_services(_settings(url))
     try:
@@ -112,7 +116,7 @@ def _installation(url: str) -> Iterator[tuple[FlaskClient, Services, list[str]]]
             client.set_cookie(
                 "guichet-ops", sessions.open_session(session, services.now(), me, proved=True)
             )
-        yield client, services, [*paths.values(), *FILTERS]
+        yield client, services, paths | {each: each for each in FILTERS}
     finally:
         services.database.engine.dispose()
 
