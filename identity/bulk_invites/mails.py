@@ -5,10 +5,9 @@ from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
 
-from identity.accounts import known_people, models as accounts
+from identity.accounts import coded_mails, known_people
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
@@ -20,27 +19,15 @@ from .sign_in_models import BulkInviteSignIn
 
 def decide_code(turn: MailTurn) -> Fate:
     """A code is sent only to an agent, while a browser waits for it."""
-    session, mail, now = turn.session, turn.mail, turn.now
-    mails.lock_address(session, mail.address)
-    fate = Fate.SENT
-    if (
-        not sign_in_models.find_open(session, mail.address, now)
-        or known_people.agent_of(session, turn.rules, mail.address) is None
-    ):
-        fate = Fate.DROPPED
-    elif mail_results.is_suppressed(
-        session,
-        turn.hashes,
-        now,
-        mail,
-        has_account=accounts.find_by_address(session, mail.address) is not None,
-    ):
-        fate = Fate.SUPPRESSED
-    if fate is not Fate.SENT:
-        one_time_codes.issue_for_mail(
-            session, turn.tokens, now, Purpose.LISTS, mail.address, in_mail=False
+
+    def is_wanted() -> bool:
+        address = turn.mail.address
+        is_waited_for = bool(sign_in_models.find_open(turn.session, address, turn.now))
+        return (
+            is_waited_for and known_people.agent_of(turn.session, turn.rules, address) is not None
         )
-    return fate
+
+    return coded_mails.decide(turn, Purpose.LISTS, is_wanted=is_wanted)
 
 
 def compose_list_code(turn: MailTurn, frame: Frame) -> EmailMessage:

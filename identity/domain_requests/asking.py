@@ -58,19 +58,17 @@ def request_code(
         )
         session.add(asked)
         session.flush()
-    ordered = code_mails.order(
+    code_mails.order_for(
         session,
         now,
+        asked,
         template=Template.DOMAIN_CODE,
         address=asked.address,
-        subject_id=asked.id,
         language=language,
         had_at=had_at,
+        lifetime=LIFETIME,
         tell_sooner=record_moved_mail,
     )
-    asked.mail_at = ordered.leaves_at
-    asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
-    session.flush()
     return asked
 
 

@@ -7,10 +7,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain_rules.display import display_domain
-from identity.accounts import models as accounts
+from identity.accounts import coded_mails
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
@@ -23,24 +22,11 @@ TOLD = (RequestState.OPENED, RequestState.REDIRECTED, RequestState.REFUSED)
 
 def decide_code(turn: MailTurn) -> Fate:
     """A code is sent while a browser waits for it."""
-    session, mail, now = turn.session, turn.mail, turn.now
-    mails.lock_address(session, mail.address)
-    fate = Fate.SENT
-    if not asking.is_waited_for(session, now, mail.address):
-        fate = Fate.DROPPED
-    elif mail_results.is_suppressed(
-        session,
-        turn.hashes,
-        now,
-        mail,
-        has_account=accounts.find_by_address(session, mail.address) is not None,
-    ):
-        fate = Fate.SUPPRESSED
-    if fate is not Fate.SENT:
-        one_time_codes.issue_for_mail(
-            session, turn.tokens, now, Purpose.DOMAIN, mail.address, in_mail=False
-        )
-    return fate
+
+    def is_wanted() -> bool:
+        return asking.is_waited_for(turn.session, turn.now, turn.mail.address)
+
+    return coded_mails.decide(turn, Purpose.DOMAIN, is_wanted=is_wanted)
 
 
 def compose_code(turn: MailTurn, frame: Frame) -> EmailMessage:

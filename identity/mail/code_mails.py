@@ -49,6 +49,14 @@ class TellSooner(Protocol):
     ) -> None: ...
 
 
+class Asking(Protocol):
+    """The row of a browser that waits for a code: it says when its mail leaves, and when it ends."""
+
+    id: UUID
+    mail_at: datetime | None
+    expires_at: datetime
+
+
 @dataclass(frozen=True)
 class OrderedMail:
     """The mail that serves a request.
@@ -98,6 +106,37 @@ def order(
     )
     session.flush()
     return OrderedMail(due_at, is_new=True)
+
+
+def order_for(
+    session: Session,
+    now: datetime,
+    asked: Asking,
+    *,
+    template: Template,
+    address: str,
+    language: str,
+    had_at: datetime | None,
+    lifetime: timedelta,
+    tell_sooner: TellSooner,
+) -> None:
+    """Order a mail as `order` does for the browser of this row, which lives on after the mail leaves.
+
+    `lifetime`: from when the mail leaves. The code has its own, shorter time.
+    """
+    ordered = order(
+        session,
+        now,
+        template=template,
+        address=address,
+        subject_id=asked.id,
+        language=language,
+        had_at=had_at,
+        tell_sooner=tell_sooner,
+    )
+    asked.mail_at = ordered.leaves_at
+    asked.expires_at = max(asked.expires_at, ordered.leaves_at + lifetime)
+    session.flush()
 
 
 def is_over_daily(session: Session, mail: Mail) -> bool:

@@ -5,10 +5,9 @@ from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
 
-from identity.accounts import models as accounts
+from identity.accounts import coded_mails
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
@@ -22,29 +21,13 @@ from .sign_in_models import OperatorSignIn
 
 def decide_code(turn: MailTurn) -> Fate:
     """A code is sent only to an operator who may come in, while a browser waits for it."""
-    session, mail, now = turn.session, turn.mail, turn.now
-    mails.lock_address(session, mail.address)
-    operator = models.find_by_mail(session, mail.address)
-    fate = Fate.SENT
-    if (
-        operator is None
-        or not operator.signs_in_by_mail
-        or not sign_in_models.has_open(session, mail.address, now)
-    ):
-        fate = Fate.DROPPED
-    elif mail_results.is_suppressed(
-        session,
-        turn.hashes,
-        now,
-        mail,
-        has_account=accounts.find_by_address(session, mail.address) is not None,
-    ):
-        fate = Fate.SUPPRESSED
-    if fate is not Fate.SENT:
-        one_time_codes.issue_for_mail(
-            session, turn.tokens, now, Purpose.OPERATORS, mail.address, in_mail=False
-        )
-    return fate
+
+    def is_wanted() -> bool:
+        operator = models.find_by_mail(turn.session, turn.mail.address)
+        may_come_in = operator is not None and operator.signs_in_by_mail
+        return may_come_in and sign_in_models.has_open(turn.session, turn.mail.address, turn.now)
+
+    return coded_mails.decide(turn, Purpose.OPERATORS, is_wanted=is_wanted)
 
 
 def compose_code(turn: MailTurn, frame: Frame) -> EmailMessage:

@@ -55,19 +55,17 @@ def request_code(
         session.add(asked)
         session.flush()
     asked.used_at = None
-    ordered = code_mails.order(
+    code_mails.order_for(
         session,
         now,
+        asked,
         template=Template.OPERATOR_CODE,
         address=mail,
-        subject_id=asked.id,
         language=language,
         had_at=had_at,
+        lifetime=LIFETIME,
         tell_sooner=sign_in_models.record_moved_mail,
     )
-    asked.mail_at = ordered.leaves_at
-    asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
-    session.flush()
     return asked
 
 
