@@ -27,16 +27,21 @@ from identity.problems import (
 )
 from identity.web import console_gate
 from identity.web.guards import bearer_token
+from identity.web.json_body import MAX_NAME
 from identity.web.request_context import client_ip, services
 from identity.web.request_record import request_id
 
 
 @dataclass(frozen=True)
 class Route:
-    """What a route does. `page`: where a person does it, if it asks for their second factor."""
+    """What a route does. `page`: where a person does it, if it asks for their second factor.
+
+    `query`: the names of the parameters that it takes.
+    """
 
     deed: Deed | None
     page: str = ""
+    query: frozenset[str] = frozenset()
 
 
 ROUTES: Final[dict[tuple[str, str], Route]] = {}
@@ -61,6 +66,9 @@ def guard() -> None:
     for name, value in request.args.items(multi=True):
         if not is_text(name + value):
             raise WrongParameter("The query is no text.", field=name if is_text(name) else "")
+        if name not in route.query:  # misspelt, a filter would let everything through
+            shown = name[:MAX_NAME]
+            raise WrongParameter(f"There is no such parameter: {shown}.", field=shown)
 
 
 def program() -> Program:

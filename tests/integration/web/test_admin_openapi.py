@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from identity.app import create_app
+from identity.console.api.guards import ROUTES
 from identity.operators.roles import Role
 from tests.worlds.admin_api import *
 
@@ -81,6 +82,28 @@ def test_the_document_names_what_is_served_and_nothing_else(app):
         (re.sub(r"\{[^}]+\}", "{}", path), method)
         for path, methods in DOCUMENT["paths"].items()
         for method in methods
+    }
+    assert named == served
+
+
+def test_the_document_names_the_parameters_that_are_taken_and_no_others(app):
+    """Any other is refused: with a typing error a filter would let everything through."""
+    taken = {
+        name.removeprefix("admin_api."): route.query
+        for (name, _method), route in ROUTES.items()
+        if route.query
+    }
+    named = {}
+    for each in OPERATIONS.values():
+        raw = each.definition.raw
+        query = {given["name"] for given in raw.get("parameters", ()) if given["in"] == "query"}
+        if query:
+            rule = re.sub(r"\{[^}]+\}", "{}", each.path)
+            named[rule] = query
+    served = {
+        re.sub(r"<[^>]+>", "{}", str(rule)): taken[rule.endpoint.removeprefix("admin_api.")]
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.removeprefix("admin_api.") in taken and str(rule).startswith(PREFIX)
     }
     assert named == served
 
