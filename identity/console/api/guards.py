@@ -62,7 +62,7 @@ def guard() -> None:
     if not may(found.roles, route.deed):
         raise RoleNeeded
     if PERMISSIONS[route.deed].step_up:
-        raise SecondFactorNeeded(services.settings.public_url + _page(route))
+        raise SecondFactorNeeded(services.settings.console_origin + _page(route))
     for name, value in request.args.items(multi=True):
         if not is_text(name + value):
             raise WrongParameter("The query is no text.", field=name if is_text(name) else "")
@@ -96,7 +96,7 @@ def stopping(page: str) -> Iterator[None]:
     try:
         yield
     except EndsSooner:
-        raise SecondFactorNeeded(services.settings.public_url + page) from None
+        raise SecondFactorNeeded(services.settings.console_origin + page) from None
 
 
 def is_head() -> bool:
