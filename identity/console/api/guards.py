@@ -115,7 +115,7 @@ def _find() -> Program:
     now = services.now()
     with services.database.reading() as session:
         found = tokens.find_program(session, now, token)
-    if found is None:
+    if found is None or (found.is_embedded and not services.settings.is_local):
         raise TokenNeeded("This token is not known, or has ended.")
     if tokens.is_use_to_be_recorded(found, now):
         with services.database.transaction() as session:
