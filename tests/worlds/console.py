@@ -128,7 +128,8 @@ def count_queries(database):
         asked = []
 
         def note(_connection, _cursor, statement, *_rest):
-            asked.append(statement)
+            if statement != "BEGIN":  # on SQLite a statement of its own, and no question
+                asked.append(statement)
 
         event.listen(database.engine, "before_cursor_execute", note)
         try:
