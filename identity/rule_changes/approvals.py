@@ -280,6 +280,7 @@ def _promise(
         promised=change.counts,
         changed_at=now,
         why="",
+        why_code="",
         **changes.NO_GLASS,
         **by,
     )

@@ -302,7 +302,22 @@ def test_more_people_than_were_approved_are_shown_beside_those_who_were(
     assert "Not applied, more people would be affected: change homeserver : 4" in told
     assert "(approved: 3)" in told
     assert "Type 4 to confirm" in told
+    assert "change_homeserver" not in told
     assert (in_force(), read().state) == (None, ChangeState.PROPOSED)
+
+
+def test_why_the_worker_stopped_is_said_in_the_operators_language(made, sign_in, emil, services):
+    browser, said = sign_in(emil, language="fr"), {}
+    for what in change_models.Obstacle:
+        with services.database.transaction() as session:
+            found = change_models.find(session, 1)
+            found.state, found.why, found.why_code = ChangeState.FAILED, "in English", what
+        page = browser.get("/admin/changes/C-1").text
+        said[what] = ("Échec" in page, "D’autres ont changé depuis" in page, "in English" in page)
+        assert ('<span class="small" lang="en">in English</span>' in page) is said[what][0]
+    failed = dict.fromkeys(("homeserver", "rule", "unsettled", "other"), (True, False, True))
+    # Numbers say what is worse; the rules that others changed are named as they are.
+    assert said == failed | {"worse": (False, False, False), "changed": (False, True, True)}
 
 
 def test_how_far_a_check_has_come_is_shown(editor, services, read):
