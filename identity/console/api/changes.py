@@ -220,7 +220,7 @@ def _answer(session: Session, change: Change) -> Answer:
 
 
 def _told(session: Session, change: Change) -> dict[str, Any]:
-    answered = answering.describe_answered(session, change)
+    answered = answering.describe_answered(session, services.now(), change)
     return views.describe_change(session, change) | {"answers": answered}
 
 
