@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request
 from jinja2 import FileSystemLoader
-from werkzeug.routing import IntegerConverter, Map, MapAdapter
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import IntegerConverter, MapAdapter
 
 from identity.registration.pages import account as account_page
 
@@ -76,6 +77,7 @@ from .web.request_context import EXTENSION
 
 OF_THE_CONSOLE = ("/admin", "/api/admin/")
 MAX_NUMBER = 2**31 - 1  # of a number in a path: the maximum of a database column
+MAX_DIGITS = 20  # with zeros in front; int() itself fails at thousands
 MAX_BODY = 1_000_000  # bytes of a request
 
 APIS = (
@@ -155,10 +157,14 @@ class Site(Flask):
 
 
 class Number(IntegerConverter):
-    """A number in a path; a number too large is not found (404)."""
+    """A number in a path; one that no column holds is not found (404), by any method."""
 
-    def __init__(self, urls: Map) -> None:
-        super().__init__(urls, max=MAX_NUMBER)
+    regex = r"[0-9]+"
+
+    def to_python(self, value: str) -> int:
+        if len(value) > MAX_DIGITS or int(value) > MAX_NUMBER:
+            raise NotFound
+        return int(value)
 
 
 def create_app(services: Services, *, listener: Literal["public", "internal"] = "public") -> Flask:
