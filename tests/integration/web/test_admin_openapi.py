@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import schemathesis
 import yaml
@@ -106,6 +107,44 @@ def test_the_document_names_the_parameters_that_are_taken_and_no_others(app):
         if rule.endpoint.removeprefix("admin_api.") in taken and str(rule).startswith(PREFIX)
     }
     assert named == served
+
+
+def nodes(found, where=""):
+    """Every object in the document, with where it stands."""
+    if isinstance(found, dict):
+        yield where, found
+    for name, each in found.items() if isinstance(found, dict) else enumerate(found):
+        if isinstance(each, dict | list):
+            yield from nodes(each, f"{where}/{name}")
+
+
+def test_every_field_that_is_always_there_has_a_type():
+    bare = {
+        where: missing
+        for where, each in nodes(DOCUMENT)
+        if isinstance(each.get("required"), list)
+        and (missing := set(each["required"]) - set(each.get("properties", ())))
+    }
+    assert bare == {}
+
+
+def test_examples_are_what_they_show():
+    """Of bodies and of answers, each checked against its schema."""
+    shown = [
+        (where, each["example"], each["schema"])
+        for where, each in nodes(DOCUMENT)
+        if "example" in each
+    ]
+    shown += [
+        (where, example, each)
+        for where, each in nodes(DOCUMENT)
+        if isinstance(each.get("examples"), list)
+        for example in each["examples"]
+    ]
+    assert len(shown) > 10
+    for where, example, schema in shown:
+        whole = {**schema, "components": DOCUMENT["components"]}
+        assert jsonschema_rs.is_valid(whole, example), where
 
 
 def test_it_is_served_as_json_to_whoever_asks(stranger):
