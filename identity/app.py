@@ -75,6 +75,7 @@ from .web.known_credentials import KnownCredentials
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
 
+OF_THE_CONSOLE = ("/admin", "/api/admin/")
 MAX_NUMBER = 2**31 - 1  # of a number in a path: the maximum of a database column
 MAX_DIGITS = 20  # with zeros in front; int() itself fails at thousands
 MAX_BODY = 1_000_000  # bytes of a request
@@ -139,15 +140,17 @@ SCREENS = (
 
 
 class Site(Flask):
-    """The Flask class, which takes its own URL from the settings and ignores the Host header."""
+    """The Flask class, which takes its own URLs from the settings and ignores the Host header."""
 
     jinja_loader = FileSystemLoader(templates.FOLDERS)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Make redirects and absolute URLs begin with the public URL."""
+        """Make redirects and absolute URLs begin with the public URL, or with that of the console."""
         adapter = super().create_url_adapter(request)
         if request is not None and adapter is not None:
-            own = urlsplit(self.extensions[EXTENSION].settings.public_url)
+            settings = self.extensions[EXTENSION].settings
+            is_console = request.path.startswith(OF_THE_CONSOLE)
+            own = urlsplit(settings.console_origin if is_console else settings.public_url)
             adapter.url_scheme, adapter.server_name = own.scheme, own.netloc
             adapter.path_info = adapter.path_info or "/"
         return adapter

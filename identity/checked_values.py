@@ -282,3 +282,18 @@ def _joined(networks: Sequence[Network]) -> list[Network]:
             [network for network in networks if network.version == version]
         )
     return joined
+
+
+def check_name(value: str) -> str:
+    """A name that people read, also in subjects of mails."""
+    if not value.isprintable():
+        raise ValueError(
+            "must hold no line breaks or other control characters, for example Guichet"
+        )
+    return value
+
+
+def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "sha256" not in value:
+        raise ValueError("must name sha256, for example sha256 or sha256,none")
+    return value

@@ -25,9 +25,11 @@ from pydantic_settings import (
 from domain_rules.mailboxes import read_mail_domain, read_mailbox
 
 from .checked_values import (
+    check_algorithms,
     check_broker_url,
     check_database_url,
     check_keys,
+    check_name,
     check_one_line,
     check_redis_url,
     check_server_name,
@@ -87,15 +89,6 @@ def check_public_url(value: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
-def check_name(value: str) -> str:
-    """A name that people read, also in subjects of mails."""
-    if not value.isprintable():
-        raise ValueError(
-            "must hold no line breaks or other control characters, for example Guichet"
-        )
-    return value
-
-
 def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     if value is None:
         return None
@@ -104,12 +97,6 @@ def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError(f"must look like {example}")
     port_of(parts)
-    return value
-
-
-def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
-    if "sha256" not in value:
-        raise ValueError("must name sha256, for example sha256 or sha256,none")
     return value
 
 
@@ -201,6 +188,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] | None = None  # None: text on a terminal, else JSON
     erasure_log: Path | None = None
     console: Literal["on", "off"] = "on"
+    console_url: Annotated[str, AfterValidator(check_public_url)] | None = None  # None: public_url
     console_networks: Networks = ()  # empty: from everywhere; of a trial installation: loopback
     approvals: Literal["one", "two"] | None = None  # None: two, or one in a trial installation
     domain_request_days: Annotated[int, Field(ge=1, le=90)] = 5  # working days until a decision
@@ -249,6 +237,7 @@ class Settings(BaseSettings):
         "redis_url",
         "smtp_url",
         "public_url",
+        "console_url",
         "server_name",
         "internal_listen",
         "templates_dir",
@@ -319,6 +308,11 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether people reach this service only on the machine it runs on."""
         return is_loopback(urlsplit(self.public_url).hostname)
+
+    @property
+    def console_origin(self) -> str:
+        """Where operators reach the console and its API, as links to them begin."""
+        return self.console_url or self.public_url
 
     @property
     def names(self) -> tuple[str, ...]:

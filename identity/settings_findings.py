@@ -350,6 +350,8 @@ def _faults_of_networks(settings: Settings) -> Iterator[str]:
 def _contradictions(settings: Settings, written: Sequence[Given]) -> Iterator[str]:
     if settings.brand and settings.templates_dir is None:
         yield "GUICHET_BRAND: it names a folder of GUICHET_TEMPLATES_DIR, which is not set"
+    if settings.console_url is not None:
+        yield from _contradictions_of_console(settings)
     if settings.internal_hosts and not settings.internal_listen:
         yield "GUICHET_INTERNAL_HOSTS: GUICHET_INTERNAL_LISTEN is empty, so nobody listens"
     if any(name != name.lower() for name in settings.names):
@@ -364,6 +366,17 @@ def _contradictions(settings: Settings, written: Sequence[Given]) -> Iterator[st
             "machine alone, for example guichet.example.org"
         )
     yield from _contradictions_of_names(settings, written)
+
+
+def _contradictions_of_console(settings: Settings) -> Iterator[str]:
+    if settings.console == "off":
+        yield "GUICHET_CONSOLE_URL: GUICHET_CONSOLE is off, so nothing answers there"
+    scheme = urlsplit(settings.public_url).scheme
+    if urlsplit(settings.console_origin).scheme != scheme:
+        yield (
+            f"GUICHET_CONSOLE_URL: cookies are for {scheme}:, as GUICHET_PUBLIC_URL is: nobody could "
+            "stay signed in"
+        )
 
 
 def _contradictions_of_names(settings: Settings, written: Sequence[Given]) -> Iterator[str]:

@@ -131,7 +131,7 @@ def console_link(services: Services) -> str | None:
             token = entering.embedded_link(session, services.now(), who)
     except NoSuchOperator:
         return None
-    return f"{settings.public_url}{entering.PATH}{token}"
+    return f"{settings.console_origin}{entering.PATH}{token}"
 
 
 def _announce(settings: Settings, console: str | None, *, is_first: bool) -> None:

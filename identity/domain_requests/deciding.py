@@ -97,6 +97,8 @@ def accept(
     the operator typed it, where it looks like an open one. Raises DomainRequestDecided,
     DomainLooksAlike, NotPermitted, WrongParameter, NotNow, StaleDraft, UnknownHomeserver.
     """
+    # Before the lock, which everybody who asks waits for: the first look reads all rules.
+    similar = {} if sibling_of else _find_similar(rules, _with_merged(session, request))
     models.lock(session)
     together = _together(session, request)
     if (homeserver is None) == (sibling_of is None):
@@ -107,10 +109,12 @@ def accept(
         _check_sibling(rules, sibling_of)
     if homeserver and not scope.covers(homeserver=homeserver, organisation=organisation):
         raise NotPermitted("This homeserver lies outside what you look after.")
+    if not sibling_of:  # one may have been merged meanwhile
+        similar |= _find_similar(rules, [each for each in together if each.domain not in similar])
     for each in together:
-        similar = [] if sibling_of else evidence.looks_like_open(each.domain, rules)
-        if similar and typed.strip().lower() != each.domain:
-            raise DomainLooksAlike(each.domain, similar)
+        alike = similar.get(each.domain)
+        if alike and typed.strip().lower() != each.domain:
+            raise DomainLooksAlike(each.domain, alike)
     put = [
         Rule(
             RuleKind.DOMAIN,
@@ -322,8 +326,17 @@ def _together(session: Session, request: DomainRequest) -> list[DomainRequest]:
     session.refresh(request)
     if request.state not in UNDECIDED:
         raise _decided(session, request)
+    return _with_merged(session, request)
+
+
+def _with_merged(session: Session, request: DomainRequest) -> list[DomainRequest]:
     merged = models.find_merged(session, request)
     return [request, *(each for each in merged if each.state in UNDECIDED)]
+
+
+def _find_similar(rules: RuleSet, requests: Sequence[DomainRequest]) -> dict[str, list[str]]:
+    """By domain, the open ones that it cannot be told from."""
+    return {each.domain: evidence.looks_like_open(each.domain, rules) for each in requests}
 
 
 def _decide(

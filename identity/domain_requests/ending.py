@@ -7,13 +7,12 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.rule import RuleKind
 from identity.core import rows
 from identity.core.keyed_hashes import KeyedHashes
 from identity.rule_changes import change_models
-from identity.rule_changes.change_models import Act, Change, ChangeLine
+from identity.rule_changes.change_models import Change
 
-from . import deciding, in_force, models, proofs
+from . import answering, deciding, in_force, models, proofs
 from .models import (
     DECIDED,
     PENDING,
@@ -37,15 +36,7 @@ def settle_applied(session: Session, now: datetime, change: Change) -> list[Doma
     """
     models.lock(session)
     named = {each.id: each for each in models.find_by_change(session, change.id)}
-    put = select(ChangeLine.pattern).where(
-        ChangeLine.change_id == change.id,
-        ChangeLine.act == Act.PUT,
-        ChangeLine.kind == RuleKind.DOMAIN.value,
-    )
-    pending = select(DomainRequest).where(
-        DomainRequest.state.in_(PENDING), DomainRequest.domain.in_(put)
-    )
-    named |= {each.id: each for each in session.scalars(pending)}
+    named |= {each.id: each for each in answering.find_named(session, change)}
     ended = _end_open(session, now, named.values(), change)
     for request in named.values():
         if request.state == RequestState.ACCEPTED and request.change_id == change.id:
@@ -57,7 +48,7 @@ def settle_applied(session: Session, now: datetime, change: Change) -> list[Doma
 def settle_open(session: Session, now: datetime, *, limit: int) -> int:
     """End requests whose domains are open by now, in whatever way, and tell those who asked.
 
-    A rule for a whole suffix opens domains, and so does the day on which a rule becomes valid.
+    The day on which a rule becomes valid opens domains, and so does a publication without a change.
     Returns how many.
     """
     models.lock(session)

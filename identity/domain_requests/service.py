@@ -19,6 +19,7 @@ from domain_rules.advice import AdviceState, SharedMailboxes
 from domain_rules.rules import RuleSet
 from identity.core import outbox, rows
 from identity.core.database import limits_count
+from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
 from identity.mail import models as mails
 from identity.mail.quota import Template
@@ -120,6 +121,7 @@ def find_request_of(
 
 def ask(
     session: Session,
+    hashes: KeyedHashes,
     now: datetime,
     *,
     address: EmailAddress,
@@ -128,7 +130,8 @@ def ask(
 ) -> Outcome:
     """Ask for the domain of a proved address: make the request, or join the one there is.
 
-    A second time gives the first again. Raises TooManyRequests: five in a day by this mailbox.
+    A second time gives the first again. Where an owner is full only the number grows, once for each
+    mailbox, of which a keyed hash is kept. Raises TooManyRequests: five in a day by this mailbox.
     Raises DomainRequestDecided: the domain was opened or refused since the door was looked at.
     """
     models.lock(session)
@@ -146,11 +149,17 @@ def ask(
         request = models.find_most_wanted(session, owner)
     if request is None:
         request = _begin(session, now, address.ascii_domain, owner)
-    if own is None or own.withdrawn_at is not None:
+    counted = _find_counted(session, hashes, request, mailbox)
+    if counted is None and (own is None or own.withdrawn_at is not None):
         request.people += 1
     if is_full and own is None:
+        if counted is None:
+            hidden = hashes.pseudonym_of(session, mailbox)
+            session.add(_only_counted(hidden, request, now, language))
         session.flush()
-        return Outcome(request, None, is_new=True)
+        return Outcome(request, None, is_new=counted is None)
+    if counted is not None:  # there is room by now
+        session.delete(counted)
     own = own or DomainRequester(
         id=uuid.uuid4(),
         request_id=request.id,
@@ -232,6 +241,31 @@ def order_evidence(session: Session, now: datetime, request: DomainRequest) -> N
     if outbox.is_due(session, request.id, JobKind.DOMAIN_EVIDENCE, now):
         return
     outbox.enqueue(session, JobKind.DOMAIN_EVIDENCE, request.id, now, lane=Lane.BULK)
+
+
+def _find_counted(
+    session: Session, hashes: KeyedHashes, request: DomainRequest, mailbox: str
+) -> DomainRequester | None:
+    """The row by which this mailbox was only counted."""
+    hidden = hashes.find_pseudonym(session, mailbox)
+    return models.find_own(session, request.id, hidden) if hidden else None
+
+
+def _only_counted(
+    hidden: str, request: DomainRequest, now: datetime, language: str
+) -> DomainRequester:
+    """Nobody is told by it, and nothing else is known of them: only that they were counted."""
+    nothing = dict.fromkeys(("organisation", "position", "site", "size", "phone", "it_contact"), "")
+    return DomainRequester(
+        id=uuid.uuid4(),
+        request_id=request.id,
+        address=hidden,
+        mailbox=hidden,
+        language=language,
+        created_at=now,
+        withdrawn_at=now,
+        **nothing,
+    )
 
 
 def on_a_line(text: str) -> str:

@@ -124,7 +124,11 @@ def describe_whole(
     session: Session, request: DomainRequest, *, masked: bool = True, people: int = 200
 ) -> dict[str, Any]:
     """Everything of a request. `masked`: whether addresses and phones are hidden."""
-    requesters = models.find_requesters(session, request.id, limit=people)
+    requesters = [
+        each
+        for each in models.find_requesters(session, request.id, limit=people)
+        if each.size  # else they were only counted
+    ]
     by_id = {each.id: each for each in requesters}
     related = models.find_related(session, request)
     proof = models.find_proof(session, request.id)

@@ -42,7 +42,7 @@ def compose_code(turn: MailTurn, frame: Frame) -> EmailMessage:
         "operator_code",
         frame,
         code=one_time_codes.digits_of(turn.tokens, code),
-        link=f"{frame.public_url}/v/{turn.tokens.link(asked.id, 'operators')}",
+        link=f"{turn.settings.console_origin}/v/{turn.tokens.link(asked.id, 'operators')}",
         requested_at=mail.created_at,
         code_expires_at=code.alive_until,
         device=asked.device,
@@ -61,7 +61,7 @@ def compose_invite(turn: MailTurn, frame: Frame) -> EmailMessage:
         frame,
         by=operator.created_by,
         roles=[str(role) for role in Role if role in operator.role_set],
-        link=f"{frame.public_url}/v/{turn.tokens.link(link.id, 'operator_invite')}",
+        link=f"{turn.settings.console_origin}/v/{turn.tokens.link(link.id, 'operator_invite')}",
         later_link=f"{_console_url(turn)}/sign-in",
         ends_at=link.ends_at,
     )
@@ -105,7 +105,7 @@ NOTICE = MailKind(compose=compose_notice, is_for_operators=True)
 
 
 def _console_url(turn: MailTurn) -> str:
-    return f"{turn.settings.public_url}/admin"
+    return f"{turn.settings.console_origin}/admin"
 
 
 def _is_to(mail: Mail, operator: Operator | None) -> bool:

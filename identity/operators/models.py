@@ -197,6 +197,12 @@ def find_all(session: Session) -> Sequence[Operator]:
     return session.scalars(select(Operator).order_by(Operator.name)).all()
 
 
+def count_approvers(session: Session, *, in_trial: bool) -> int:
+    """How many may approve; that of a trial installation counts only as long as it is one."""
+    found = find_enabled(session, Role.APPROVER)
+    return sum(in_trial or each.needs_second_factor for each in found)
+
+
 def find_enabled(session: Session, role: Role) -> list[Operator]:
     """Those with this role itself who may sign in, by name. There are few operators."""
     asked = select(Operator).where(Operator.disabled_at.is_(None)).order_by(Operator.name)

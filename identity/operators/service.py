@@ -313,14 +313,16 @@ def shapes_taken(session: Session) -> set[str]:
 def _check_not_last(session: Session, operator: Operator) -> None:
     """Raises LastAdmin. One transaction at a time looks, so that two cannot leave together.
 
-    Whoever waits to be confirmed since a restore cannot take the place of an admin who is in.
+    Whoever waits to be confirmed since a restore cannot take the place of an admin who is in; nor can
+    the operator of a trial installation, who comes in on one machine and no more once that is public.
     """
     if session.get_bind().dialect.name == "postgresql":
         key = cast(func.hashtext("operators: admins"), BigInteger)
         session.execute(select(func.pg_advisory_xact_lock(key)))
     if Role.ADMIN not in operator.role_set or operator.disabled_at is not None:
         return
-    others = [each for each in models.find_enabled(session, Role.ADMIN) if each.id != operator.id]
+    admins = models.find_enabled(session, Role.ADMIN)
+    others = [each for each in admins if each.id != operator.id and each.needs_second_factor]
     if operator.unconfirmed_at is None:
         others = [each for each in others if each.may_come_in]
     if not others:

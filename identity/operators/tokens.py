@@ -36,6 +36,8 @@ class Program:
     roles: frozenset[Role]
     scope: Scope
     used_at: datetime | None = None  # before this request, to the minute
+    is_embedded: bool = False
+    """Whether its maker is the operator of a trial installation, who is nobody anywhere else."""
 
     def may(self, deed: Deed) -> bool:
         """Whether its roles allow it; what asks a second factor is never allowed."""
@@ -108,7 +110,16 @@ def find_program(session: Session, now: datetime, token: str) -> Program | None:
     roles = frozenset(Role(each) for each in row.roles) & effective(maker.role_set)
     if not roles or not scope.is_within(maker.scope):
         return None
-    return Program(row.id, row.name, maker.name, maker.id, roles, scope, row.used_at)
+    return Program(
+        row.id,
+        row.name,
+        maker.name,
+        maker.id,
+        roles,
+        scope,
+        row.used_at,
+        is_embedded=not maker.needs_second_factor,
+    )
 
 
 def is_use_to_be_recorded(program: Program, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from identity.core.outbox import JobKind, Lane
 from identity.core.personal_data import mask_names
 
 from . import change_models as models, changes, checking, lines, scopes, service, telling
-from .change_models import Change, ChangeState
+from .change_models import Change, ChangeState, Obstacle
 from .checking import Checked
 
 BY = "worker"
@@ -86,15 +86,16 @@ def make_stale(session: Session, now: datetime, change: Change) -> None:
     touched = lines.find_touched(session, change)
     named = mask_names(", ".join(map(lines.name_of, touched[:5])))
     before = (ChangeState.CHECKING, *TO_APPLY)
-    stopped = {"why": named, "changed_at": now, "due_at": None, **changes.NO_GLASS}
+    code = {"why_code": Obstacle.CHANGED}
+    stopped = {"why": named, **code, "changed_at": now, "due_at": None, **changes.NO_GLASS}
     if changes.move(session, change, before, ChangeState.STALE, **stopped):
         changes.write(session, now, _worker(change), "stale", change, rules=named)
 
 
-def fail(session: Session, now: datetime, change: Change, why: str) -> None:
-    """It cannot be checked or applied."""
+def fail(session: Session, now: datetime, change: Change, what: Obstacle, why: str) -> None:
+    """It cannot be checked or applied. `why`: in English, for commands and programs."""
     before = (ChangeState.CHECKING, *TO_APPLY)
-    stopped = {"why": why, "changed_at": now, "due_at": None, **changes.NO_GLASS}
+    stopped = {"why": why, "why_code": what, "changed_at": now, "due_at": None, **changes.NO_GLASS}
     if changes.move(session, change, before, ChangeState.FAILED, **stopped):
         changes.write(session, now, _worker(change), "fail", change, why=why)
 
@@ -113,7 +114,8 @@ def _give_back(
     """Back to proposed: more people would be affected than were approved."""
     worse = checking.worse_than_promised(change.promised, checked.counts)
     counted = {"counts": checked.counts, "base": checked.difference.base, "checked_at": now}
-    back = {"changed_at": now, "why": ", ".join(worse), "due_at": None, **changes.NO_GLASS}
+    said = {"why": ", ".join(worse), "why_code": Obstacle.WORSE}
+    back = {"changed_at": now, **said, "due_at": None, **changes.NO_GLASS}
     changes.advance(session, change, TO_APPLY, ChangeState.PROPOSED, **counted, **back)
     checking.store_effects(session, change.id, checked)
     numbers = {

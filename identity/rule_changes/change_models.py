@@ -47,6 +47,17 @@ EDITABLE = (
 ENDED = (ChangeState.APPLIED, ChangeState.ROLLED_BACK, ChangeState.ABANDONED)
 
 
+class Obstacle(StrEnum):
+    """Why the worker stopped at a change, as pages say it in words; empty: a person gave it back."""
+
+    WORSE = "worse"  # more people would be affected than were approved
+    CHANGED = "changed"  # others changed rules of its lines
+    HOMESERVER = "homeserver"  # a rule leads to one that is not registered
+    RULE = "rule"  # a rule contradicts itself
+    UNSETTLED = "unsettled"  # what is counted changed all the while
+    OTHER = "other"
+
+
 class Origin(StrEnum):
     """How its lines came about."""
 
@@ -94,6 +105,7 @@ class Change(Base):
     ended_at: Mapped[datetime | None]
     reason: Mapped[str] = mapped_column(info=RECORD)  # why it is made
     why: Mapped[str] = mapped_column(info=RECORD)  # why it was returned, or failed
+    why_code: Mapped[str] = mapped_column(default="", server_default="")  # an `Obstacle`, or ""
     broken_glass_at: Mapped[datetime | None]  # applied without approval
     broken_glass_reason: Mapped[str] = mapped_column(info=RECORD)
     review_until: Mapped[datetime | None]

@@ -235,6 +235,7 @@ def order_check(session: Session, now: datetime, who: Actor, change: Change) -> 
         "to_check": 0,
         "changed_at": now,
         "why": "",
+        "why_code": "",
     }
     lock(session, change)
     if change.state == ChangeState.STALE:
@@ -264,7 +265,7 @@ def give_back(session: Session, now: datetime, who: Actor, change: Change) -> No
     before: Sequence[ChangeState] = BEFORE_IT_APPLIES
     if is_given_up(session, change, JobKind.CHANGE_APPLY):
         before = (*before, ChangeState.APPLYING)
-    returned = {"why": who.reason, "changed_at": now, "due_at": None, **NO_GLASS}
+    returned = {"why": who.reason, "why_code": "", "changed_at": now, "due_at": None, **NO_GLASS}
     advance(session, change, before, ChangeState.RETURNED, **returned)
     write(session, now, who, "return", change)
 
@@ -366,6 +367,7 @@ def _edit(session: Session, now: datetime, who: Actor, change: Change, version: 
         "counts": {},
         "promised": {},
         "why": "",
+        "why_code": "",
         **dict.fromkeys(("proposed_at", "proposed_by"), None),
         **dict.fromkeys(("approved_at", "approved_by", "approved_by_id"), None),
     }

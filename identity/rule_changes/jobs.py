@@ -12,7 +12,7 @@ from identity.core import outbox
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.retries import UNFORESEEN
-from identity.problems import BaseMoved, Problem, UnreadableFile
+from identity.problems import BaseMoved, Problem, UnknownHomeserver, UnreadableFile
 from identity.services import WorkerServices
 
 from . import applying, change_models as models, changes, checking, files, imports, lines, telling
@@ -38,7 +38,7 @@ def check_change(services: WorkerServices, job: Job) -> RecordOutcome:
     except BaseMoved as moved:
         raise Later("rules were published while they were read", AT_MOVE) from moved
     except (Problem, InvalidRule) as problem:
-        return partial(_fail, services, job, str(problem))
+        return partial(_fail, services, job, _obstacle_of(problem), str(problem))
     return (
         partial(_store, services, job, checked) if checked else partial(_make_stale, services, job)
     )
@@ -60,10 +60,11 @@ def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
         except BaseMoved:  # another revision was published at this moment
             continue
         except (Problem, InvalidRule) as problem:
-            return partial(_fail, services, job, str(problem))
+            return partial(_fail, services, job, _obstacle_of(problem), str(problem))
     pause = UNFORESEEN.next_pause(job.attempts, began_at=job.created_at, now=services.now())
     if pause is None:
-        return partial(_fail, services, job, "addresses or rules changed all the while")
+        why = "addresses or rules changed all the while"
+        return partial(_fail, services, job, models.Obstacle.UNSETTLED, why)
     raise Later("addresses or rules changed while they were counted", pause)
 
 
@@ -157,8 +158,17 @@ def _make_stale(services: WorkerServices, job: Job, session: Session) -> None:
     applying.make_stale(session, services.now(), _locked(session, job))
 
 
-def _fail(services: WorkerServices, job: Job, why: str, session: Session) -> None:
-    applying.fail(session, services.now(), _locked(session, job), why)
+def _fail(
+    services: WorkerServices, job: Job, what: models.Obstacle, why: str, session: Session
+) -> None:
+    applying.fail(session, services.now(), _locked(session, job), what, why)
+
+
+def _obstacle_of(problem: Exception) -> models.Obstacle:
+    if isinstance(problem, UnknownHomeserver):
+        return models.Obstacle.HOMESERVER
+    is_contradiction = isinstance(problem, InvalidRule)
+    return models.Obstacle.RULE if is_contradiction else models.Obstacle.OTHER
 
 
 def _locked(session: Session, job: Job) -> Change:

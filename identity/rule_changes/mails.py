@@ -26,7 +26,7 @@ def compose_notice(turn: MailTurn, frame: Frame) -> EmailMessage:
         frame,
         label=change.label,
         title=change.title,
-        link=f"{frame.public_url}/admin/changes/{change.label}",
+        link=f"{turn.settings.console_origin}/admin/changes/{change.label}",
         is_unread=is_unread,
         by=change.approved_by or change.author,
         reason=change.broken_glass_reason,

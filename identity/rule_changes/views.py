@@ -52,6 +52,7 @@ def describe_change(session: Session, change: Change) -> dict[str, Any]:
         "revision": change.revision,
         "reason": change.reason,
         "why": change.why,
+        "why_code": change.why_code,
         "author": change.author,
         "editors": list(change.editors),
         "created_at": change.created_at,

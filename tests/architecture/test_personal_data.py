@@ -21,7 +21,7 @@ IMPERSONAL = {
     "change_effects": {"effect", "domain"},
     "change_lines": {"act", "kind"},
     "change_touches": {"homeserver"},
-    "changes": {"origin", "state", "counts", "promised"},
+    "changes": {"origin", "state", "counts", "promised", "why_code"},
     "admin_tokens": {"token_hash", "roles", "organisations", "homeservers"},
     "code_alarms": {"purpose"},
     "domain_askings": {"device", "token_hash"},

@@ -36,6 +36,7 @@ class Office:
         with self.services.database.transaction() as session:
             return service.ask(
                 session,
+                self.services.hashes,
                 self.clock(),
                 address=EmailAddress.parse(address),
                 wish=wish,

@@ -75,3 +75,33 @@ def in_force(services):
             return {rule.pattern: rule for rule in stored_rules.load(session, number)}.get(pattern)
 
     return in_force
+
+
+@pytest.fixture
+def editor(sign_in, emil):
+    return sign_in(emil)
+
+
+@pytest.fixture
+def made(editor, people, work):
+    """Emil prepared C-1, which opens asso.example, and the worker has counted it."""
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **OPEN)
+    work()
+    return editor
+
+
+@pytest.fixture
+def proposed(made):
+    made.get("/admin/changes/C-1")
+    made.post("/admin/changes/C-1/propose")
+    return made
+
+
+@pytest.fixture
+def applied(proposed, sign_in, approvers, ines, work):
+    browser = sign_in(ines)
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed="3")
+    work()
+    return browser

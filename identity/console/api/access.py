@@ -14,7 +14,7 @@ from identity.web.request_context import services
 from . import frame
 
 
-@frame.reads("/operators", Deed.SEE_ACCESS)
+@frame.reads("/operators", Deed.SEE_ACCESS, *frame.PAGED)
 def list_operators(session: Session) -> dict[str, Any]:
     """The operators by name, disabled ones too; their addresses are masked."""
     page = paging.find_page(
@@ -24,7 +24,7 @@ def list_operators(session: Session) -> dict[str, Any]:
     return {"items": shown, "next": page.following}
 
 
-@frame.reads("/tokens", Deed.SEE_ACCESS)
+@frame.reads("/tokens", Deed.SEE_ACCESS, *frame.PAGED)
 def list_tokens(session: Session) -> dict[str, Any]:
     """The API tokens, newest first, also those that ended."""
     keys = [AdminToken.created_at, AdminToken.id]

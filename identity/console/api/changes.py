@@ -55,7 +55,7 @@ class Title(frame.Said):
     title: Text = Field(min_length=1, max_length=changes.MAX_TITLE)
 
 
-@frame.reads("/changes", Deed.SEE)
+@frame.reads("/changes", Deed.SEE, "state", *frame.PAGED)
 def list_changes(session: Session) -> dict[str, Any]:
     """The changes, newest first, of one state if one is named."""
     (state,) = parameters.optional("state")
@@ -99,7 +99,7 @@ def rename_change(session: Session, given: Title, number: int) -> Answer:
     return _answer(session, change)
 
 
-@frame.reads("/changes/<int:number>/lines", Deed.SEE)
+@frame.reads("/changes/<int:number>/lines", Deed.SEE, *frame.PAGED)
 def list_lines(session: Session, number: int) -> dict[str, Any]:
     """What it does, each line beside the rule in force."""
     change, shown = _find(session, number), guards.sees_addresses()
@@ -220,7 +220,7 @@ def _answer(session: Session, change: Change) -> Answer:
 
 
 def _told(session: Session, change: Change) -> dict[str, Any]:
-    answered = answering.describe_answered(session, change)
+    answered = answering.describe_answered(session, services.now(), change)
     return views.describe_change(session, change) | {"answers": answered}
 
 

@@ -30,6 +30,8 @@ from . import guards
 from .guards import ROUTES, Route, program
 
 PREFIX: Final = "/api/admin/v1"
+PAGED: Final = ("limit", "after")
+"""The parameters of a list, see `asked_page`."""
 KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 MAX_REASON: Final = 500  # characters
@@ -53,8 +55,11 @@ class Said(Body):
     reason: Text = Field(default="", max_length=MAX_REASON)
 
 
-def reads(rule: str, deed: Deed) -> Callable[[View], View]:
-    """Register a view that looks: `view(session, **path)` returns an object, or what `done` makes."""
+def reads(rule: str, deed: Deed, *query: str) -> Callable[[View], View]:
+    """Register a view that looks: `view(session, **path)` returns an object, or what `done` makes.
+
+    `query`: the parameters that it takes; any other is refused.
+    """
 
     def register(view: View) -> View:
         @wraps(view)
@@ -63,7 +68,7 @@ def reads(rule: str, deed: Deed) -> Callable[[View], View]:
                 found = view(session, **path)
             return respond(found if isinstance(found, Answer) else Answer(plain(found)))
 
-        _add(rule, view.__name__, "GET", Route(deed), answer)
+        _add(rule, view.__name__, "GET", Route(deed, query=frozenset(query)), answer)
         return view
 
     return register
@@ -182,7 +187,7 @@ def under_way(body: Mapping[str, Any], path: str, *, version: int | None = None)
 
 def asked_page() -> dict[str, Any]:
     """`limit` and `after` of a list, for `paging.find_page`. Raises WrongParameter."""
-    limit, after = parameters.optional("limit", "after")
+    limit, after = parameters.optional(*PAGED)
     return {"after": after, "limit": read_limit(limit)}
 
 

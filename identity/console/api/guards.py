@@ -27,16 +27,21 @@ from identity.problems import (
 )
 from identity.web import console_gate
 from identity.web.guards import bearer_token
+from identity.web.json_body import MAX_NAME
 from identity.web.request_context import client_ip, services
 from identity.web.request_record import request_id
 
 
 @dataclass(frozen=True)
 class Route:
-    """What a route does. `page`: where a person does it, if it asks for their second factor."""
+    """What a route does. `page`: where a person does it, if it asks for their second factor.
+
+    `query`: the names of the parameters that it takes.
+    """
 
     deed: Deed | None
     page: str = ""
+    query: frozenset[str] = frozenset()
 
 
 ROUTES: Final[dict[tuple[str, str], Route]] = {}
@@ -57,10 +62,13 @@ def guard() -> None:
     if not may(found.roles, route.deed):
         raise RoleNeeded
     if PERMISSIONS[route.deed].step_up:
-        raise SecondFactorNeeded(services.settings.public_url + _page(route))
+        raise SecondFactorNeeded(services.settings.console_origin + _page(route))
     for name, value in request.args.items(multi=True):
         if not is_text(name + value):
             raise WrongParameter("The query is no text.", field=name if is_text(name) else "")
+        if name not in route.query:  # misspelt, a filter would let everything through
+            shown = name[:MAX_NAME]
+            raise WrongParameter(f"There is no such parameter: {shown}.", field=shown)
 
 
 def program() -> Program:
@@ -88,7 +96,7 @@ def stopping(page: str) -> Iterator[None]:
     try:
         yield
     except EndsSooner:
-        raise SecondFactorNeeded(services.settings.public_url + page) from None
+        raise SecondFactorNeeded(services.settings.console_origin + page) from None
 
 
 def is_head() -> bool:
@@ -107,7 +115,7 @@ def _find() -> Program:
     now = services.now()
     with services.database.reading() as session:
         found = tokens.find_program(session, now, token)
-    if found is None:
+    if found is None or (found.is_embedded and not services.settings.is_local):
         raise TokenNeeded("This token is not known, or has ended.")
     if tokens.is_use_to_be_recorded(found, now):
         with services.database.transaction() as session:

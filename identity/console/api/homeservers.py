@@ -27,7 +27,7 @@ class Hold(frame.Said):
     until: Text
 
 
-@frame.reads("/homeservers", Deed.SEE)
+@frame.reads("/homeservers", Deed.SEE, *frame.PAGED)
 def list_homeservers(session: Session) -> dict[str, Any]:
     """The homeservers by name."""
     scope = guards.program().scope

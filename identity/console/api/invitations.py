@@ -19,6 +19,7 @@ from identity.web.request_context import services
 from . import frame, guards, reading
 
 LONGEST = 365  # days
+FILTERS = ("state", "delivery", "room_id", "domain")
 
 
 class Extension(frame.Said):
@@ -27,10 +28,10 @@ class Extension(frame.Said):
     days: int = Field(default=30, ge=1, le=LONGEST)
 
 
-@frame.reads("/invitations", Deed.SEE)
+@frame.reads("/invitations", Deed.SEE, *FILTERS, *frame.PAGED)
 def list_invitations(session: Session) -> dict[str, Any]:
     """The invitations by people, or of addresses, in the token's scope, newest first."""
-    state, delivery, room, domain = parameters.optional("state", "delivery", "room_id", "domain")
+    state, delivery, room, domain = parameters.optional(*FILTERS)
     reading.one_of("state", state, State)
     reading.one_of("delivery", delivery, Delivery)
     wanted = InvitationFilter(

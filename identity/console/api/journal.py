@@ -19,10 +19,11 @@ from identity.web.request_context import services
 from . import frame, guards, reading
 
 FILTERS: Final = ("action", "actor", "origin", "subject", "request_id")
+TIMES: Final = ("since", "until")
 MAX_TYPED: Final = 200  # characters of one filter
 
 
-@frame.reads("/journal", Deed.SEE_JOURNAL)
+@frame.reads("/journal", Deed.SEE_JOURNAL, *FILTERS, *TIMES, *frame.PAGED)
 def list_journal(session: Session) -> dict[str, Any]:
     """The rows, newest first: of an action (`rules.publish`) or a noun, a person, a door, a time.
 
@@ -32,7 +33,7 @@ def list_journal(session: Session) -> dict[str, Any]:
     for name, value in given.items():
         if value is not None and len(value) > MAX_TYPED:
             raise frame.wrong(name, f"At most {MAX_TYPED} characters.")
-    since, until = parameters.optional("since", "until")
+    since, until = parameters.optional(*TIMES)
     wanted = JournalFilter(
         **{name: value or "" for name, value in given.items()},
         since=reading.moment("since", since) if since else None,

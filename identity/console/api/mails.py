@@ -20,11 +20,13 @@ from identity.web.request_context import services
 
 from . import frame, guards, reading
 
+FILTERS = ("state", "template", "outcome", "domain")
 
-@frame.reads("/mails", Deed.SEE)
+
+@frame.reads("/mails", Deed.SEE, *FILTERS, *frame.PAGED)
 def list_mails(session: Session) -> dict[str, Any]:
     """The mails to addresses in the token's scope, newest first."""
-    state, template, outcome, domain = parameters.optional("state", "template", "outcome", "domain")
+    state, template, outcome, domain = parameters.optional(*FILTERS)
     reading.one_of("state", state, MailState)
     reading.one_of("template", template, Template)
     reading.one_of("outcome", outcome, Outcome)

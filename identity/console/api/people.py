@@ -74,7 +74,7 @@ def show_file(session: Session, file_id: uuid.UUID) -> dict[str, Any]:
     return _told(session, _find(session, file_id))
 
 
-@frame.reads("/people/<uuid:file_id>/story", Deed.OPEN_PERSON)
+@frame.reads("/people/<uuid:file_id>/story", Deed.OPEN_PERSON, "after")
 def show_story(session: Session, file_id: uuid.UUID) -> dict[str, Any]:
     """What happened, newest first; others are masked."""
     (after,) = parameters.optional("after")

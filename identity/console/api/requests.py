@@ -63,7 +63,7 @@ class Later(frame.Said):
     until: Text
 
 
-@frame.reads("/requests", Deed.SEE)
+@frame.reads("/requests", Deed.SEE, "which", "sort", *frame.PAGED)
 def list_requests(session: Session) -> dict[str, Any]:
     """The requests of one kind, the oldest first unless another order is named."""
     which, sort = parameters.optional("which", "sort")

@@ -35,7 +35,7 @@ class Question(frame.Said):
     as_of: Text = Field(default="", max_length=20)
 
 
-@frame.reads("/rules", Deed.SEE)
+@frame.reads("/rules", Deed.SEE, *FILTERS, "changed_since", *frame.PAGED)
 def list_rules(session: Session) -> dict[str, Any]:
     """The rules in force. Those for single addresses are found by `kind=address` alone."""
     given = dict(zip(FILTERS, parameters.optional(*FILTERS), strict=True))
@@ -75,7 +75,7 @@ def show_domain(session: Session, name: str) -> dict[str, Any]:
     return domain_facts.describe_domain(session, now, name, in_force, frozen, scope=scope)
 
 
-@frame.reads("/revisions", Deed.SEE)
+@frame.reads("/revisions", Deed.SEE, *frame.PAGED)
 def list_revisions(session: Session) -> dict[str, Any]:
     """The revisions, newest first, each with the change that it was, if there was one."""
     page = rule_search.find_revisions(session, **frame.asked_page())

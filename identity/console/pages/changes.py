@@ -76,7 +76,7 @@ def show_change(
             "change": views.describe_change(session, found),
             "seen": changing.mark_of(found),
             "lines": lines_of(session, found, limit=SHOWN),
-            "answered": answering.describe_answered(session, found),
+            "answered": answering.describe_answered(session, now, found),
             "is_own": possible.is_own(found, me),
             "is_waiting": possible.is_waiting(found),
             "is_stuck": possible.is_stuck(session, found),

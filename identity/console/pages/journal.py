@@ -29,7 +29,8 @@ from .operator_session import actor, operator
 from .things import show_thing
 
 FILTERS: Final = ("action", "actor", "door", "since", "until", "request_id")
-DOORS: Final = ("console", "api", "shell")
+DOORS: Final = {"console": "console ", "api": "api token ", "shell": journal_rows.BY_COMMAND}
+"""How the origin of a row begins that came through this door."""
 MOST: Final = 20_000  # rows of one export
 AT_ONCE: Final = 200
 FEW: Final = 5  # values of a list
@@ -51,7 +52,6 @@ def journal() -> Response:
         "journal",
         rows=[{**row, "facts": list(_readable(row["facts"]))} for row in rows],
         typed_filters=typed,
-        doors=DOORS,
         following=things.following(page, typed),
         check=check,
     )
@@ -108,7 +108,7 @@ def _wanted(typed: Mapping[str, str]) -> JournalFilter:
 
 
 def _origin(door: str) -> str:
-    return {"console": "console ", "api": "api token "}.get(door, "")
+    return DOORS.get(door, "")
 
 
 def _within() -> ColumnElement[bool] | None:

@@ -123,7 +123,12 @@ def my_domain_send() -> Response:
     try:
         with services.database.transaction() as database:
             outcome = service.ask(
-                database, services.now(), address=address, wish=_read_wish(), language=language()
+                database,
+                services.hashes,
+                services.now(),
+                address=address,
+                wish=_read_wish(),
+                language=language(),
             )
             if outcome.requester is None and (asked := browser.signed_in(database)):
                 asking.end_session(database, services.now(), asked)

@@ -22,7 +22,11 @@ def check_operators(session: Session, settings: Settings, now: datetime) -> Iter
     """Check that somebody can sign in, that no one is alone, and that approvals are as set."""
     if settings.console == "off":
         return
-    found = [each for each in operators.find_all(session) if each.disabled_at is None]
+    found = [
+        each
+        for each in operators.find_all(session)
+        if each.disabled_at is None and (each.needs_second_factor or settings.is_local)
+    ]
     admins = [each for each in found if Role.ADMIN in each.role_set]
     waiting = operating.find_unconfirmed(session)
     if waiting:
@@ -44,7 +48,7 @@ def check_operators(session: Session, settings: Settings, now: datetime) -> Iter
 
 def _approvals(session: Session, settings: Settings) -> Iterator[Finding]:
     wanted = settings.approvals or ("one" if settings.is_embedded else "two")
-    approvers = len(operators.find_enabled(session, Role.APPROVER))
+    approvers = operators.count_approvers(session, in_trial=settings.is_local)
     if wanted == "two" and approvers < ENOUGH:
         told = f"a change of rules should need two people, but {approvers} may approve: one does"
         fix = "guichet ops add MAIL --role approver, or GUICHET_APPROVALS=one"

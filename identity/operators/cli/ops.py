@@ -217,7 +217,7 @@ def link(operator: str | None, *, author: str, reason: str, dry_run: bool) -> No
     who = author_here(author=author, reason=reason)
     with changing(dry_run=dry_run) as (services, session):
         token = _link_token(services, session, who, operator)
-        url = f"{services.settings.public_url}{entering.PATH}{token}"
+        url = f"{services.settings.console_origin}{entering.PATH}{token}"
     if not print_json({"link": url, "dry_run": dry_run}):
         click.echo(url)
     if dry_run:

@@ -96,8 +96,8 @@ def client_of(settings: Settings) -> Client | None:
         userinfo=settings.sso_userinfo,
         role_claim=settings.sso_role_claim,
         roles=settings.sso_roles,
-        back_url=settings.public_url + BACK,
-        left_url=settings.public_url + LEFT,
+        back_url=settings.console_origin + BACK,
+        left_url=settings.console_origin + LEFT,
     )
 
 

@@ -158,7 +158,7 @@ def tell_approval(services: Services, done: Published) -> None:
     does = f"{impact.become_agents} guests become agents, {impact.lose_access} lose access"
     print_message(
         f"{done.label} made and checked: {does}. It needs approval: "
-        f"{services.settings.public_url}/admin/changes/{done.label}"
+        f"{services.settings.console_origin}/admin/changes/{done.label}"
     )
 
 

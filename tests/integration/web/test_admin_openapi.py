@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import schemathesis
 import yaml
@@ -16,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from identity.app import create_app
+from identity.console.api.guards import ROUTES
 from identity.operators.roles import Role
 from tests.worlds.admin_api import *
 
@@ -83,6 +85,66 @@ def test_the_document_names_what_is_served_and_nothing_else(app):
         for method in methods
     }
     assert named == served
+
+
+def test_the_document_names_the_parameters_that_are_taken_and_no_others(app):
+    """Any other is refused: with a typing error a filter would let everything through."""
+    taken = {
+        name.removeprefix("admin_api."): route.query
+        for (name, _method), route in ROUTES.items()
+        if route.query
+    }
+    named = {}
+    for each in OPERATIONS.values():
+        raw = each.definition.raw
+        query = {given["name"] for given in raw.get("parameters", ()) if given["in"] == "query"}
+        if query:
+            rule = re.sub(r"\{[^}]+\}", "{}", each.path)
+            named[rule] = query
+    served = {
+        re.sub(r"<[^>]+>", "{}", str(rule)): taken[rule.endpoint.removeprefix("admin_api.")]
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.removeprefix("admin_api.") in taken and str(rule).startswith(PREFIX)
+    }
+    assert named == served
+
+
+def nodes(found, where=""):
+    """Every object in the document, with where it stands."""
+    if isinstance(found, dict):
+        yield where, found
+    for name, each in found.items() if isinstance(found, dict) else enumerate(found):
+        if isinstance(each, dict | list):
+            yield from nodes(each, f"{where}/{name}")
+
+
+def test_every_field_that_is_always_there_has_a_type():
+    bare = {
+        where: missing
+        for where, each in nodes(DOCUMENT)
+        if isinstance(each.get("required"), list)
+        and (missing := set(each["required"]) - set(each.get("properties", ())))
+    }
+    assert bare == {}
+
+
+def test_examples_are_what_they_show():
+    """Of bodies and of answers, each checked against its schema."""
+    shown = [
+        (where, each["example"], each["schema"])
+        for where, each in nodes(DOCUMENT)
+        if "example" in each
+    ]
+    shown += [
+        (where, example, each)
+        for where, each in nodes(DOCUMENT)
+        if isinstance(each.get("examples"), list)
+        for example in each["examples"]
+    ]
+    assert len(shown) > 10
+    for where, example, schema in shown:
+        whole = {**schema, "components": DOCUMENT["components"]}
+        assert jsonschema_rs.is_valid(whole, example), where
 
 
 def test_it_is_served_as_json_to_whoever_asks(stranger):

@@ -372,3 +372,19 @@ def test_a_token_has_a_name_and_roles_and_scope_that_go_together(
         )
     with services.database.reading() as session:
         assert not session.query(AdminToken).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/rules?organization=Acme"),
+        ("GET", "/mails?State=waiting"),
+        ("GET", "/changes/1?state=draft"),
+        ("POST", "/explain?as_of=C-1"),
+        ("POST", "/changes?dry_run=1"),
+    ],
+)
+def test_a_parameter_with_a_typing_error_is_refused_and_named(program, method, path):
+    answer = program(Role.EDITOR).open(method, path, {} if method == "POST" else None)
+    name = path.partition("?")[2].partition("=")[0]
+    assert (answer.status_code, answer.json["org.guichet.field"]) == (400, name)

@@ -12,6 +12,7 @@ from identity.domain_requests.models import Refusal
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes
 from tests.worlds.domain_askers import *
+from tests.worlds.services import EDUCATION, GUESTS
 from tests.worlds.visitors import heading, words
 
 LOOK_ALIKE = "ac-r0uen.example"
@@ -97,6 +98,31 @@ def test_the_check_says_how_many_people_are_mailed_and_for_how_long(asked, desk)
         asked.ask(f"person{number}@{NORMANDIE}")
     page = words(desk.get("/admin/changes/C-1"))
     assert "asked for these domains 201 (1 request) the decision, 200 an hour, over 2 hours" in page
+
+
+def test_a_suffix_answers_those_below_it_but_for_what_narrower_rules_keep_closed(
+    asked, desk, services, clock
+):
+    for address in ("ana@a.wide.example", "bea@shut.wide.example", "cleo@else.example"):
+        asked.ask(address)
+    shut = Rule(
+        RuleKind.DOMAIN, "shut.wide.example", AccountClass.GUEST, GUESTS, requires_invite=True
+    )
+    wide = replace(shut, kind=RuleKind.SUFFIX, pattern="wide.example", homeserver=EDUCATION)
+    wide = replace(wide, account_class=AccountClass.AGENT, requires_invite=False)
+    for number, rule in enumerate((shut, wide), 1):
+        with services.database.transaction() as session:
+            change = changes.make(session, clock(), EMIL, title="wide", put=[rule])
+            changes.order_check(session, clock(), EMIL, change)
+        asked.work()
+        if number == 1:
+            asked.apply(1)
+    page = words(desk.get("/admin/changes/C-2"))
+    assert "asked for these domains 1 (1 request) the decision, within an hour" in page
+    asked.apply(2)
+    assert [asked.read(number).state for number in (2, 3, 4)] == ["opened", "open", "open"]
+    page = words(desk.get("/admin/changes/C-2"))
+    assert "asked for these domains 1 (1 request)" in page
 
 
 def test_a_change_that_answers_nobody_says_so(asked, desk, services, clock):

@@ -321,6 +321,9 @@ def test_a_mail_is_tried_again_and_cancelled_with_a_reason(
         job = outbox.lease_next(session, clock(), Lane.NORMAL)
         outbox.give_up(session, job, clock(), "refused")
         mails.find(session, mail_id).state = MailState.GAVE_UP
+    french = words(sign_in(sal, language="fr").get(f"/admin/mails/{mail_id}"))
+    assert "Il n’a pas pu être remis à temps." in french
+    assert "given up" not in french
     browser = sign_in(sal)
     browser.get(f"/admin/mails/{mail_id}")
     browser.post(f"/admin/mails/{mail_id}/retry", reason=WHY)

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from identity.core.database import Base
 from identity.core.dns_answers import DnsAnswer, Found
 from identity.core.outbox import Job
-from identity.domain_requests import deciding, limits, proofs, service
+from identity.domain_requests import deciding, limits, proofs, service, views
 from identity.domain_requests.models import Refusal
 from identity.mail import models as mails
+from identity.mail.models import Mail
 from identity.maintenance import retention
 from identity.problems import DomainRequestDecided, TooManyRequests
 from tests.worlds.domain_askers import *
@@ -54,8 +55,36 @@ def test_of_the_201st_only_the_number_grows(office, services, clock, monkeypatch
         assert office.ask(f"{name}@{NORMANDIE}").requester is not None
     late = office.ask(f"dora@{NORMANDIE}")
     assert late.requester is None
-    assert (office.read().people, len(office.people())) == (4, 3)
+    for again in ("dora", "dora+x", "DORA"):  # the same mailbox, with a new code each time
+        late = office.ask(f"{again}@{NORMANDIE}")
+        assert (late.requester, late.is_new) == (None, False)
+    assert office.read().people == 4
+    rows = office.people()
+    assert [each.address for each in rows if "@" in each.address] == [
+        f"{name}@{NORMANDIE}" for name in ("ana", "bea", "cleo")
+    ]
+    assert "dora" not in str([vars(each) for each in rows])
     assert office.ask(f"ana@{NORMANDIE}").requester is not None  # who has a row keeps it
+
+
+def test_who_was_only_counted_is_told_nothing_and_counts_once_when_there_is_room(
+    office, services, monkeypatch
+):
+    monkeypatch.setattr(limits, "MAX_OF_OWNER", 2)
+    office.ask()
+    office.ask(f"lea@{NORMANDIE}")
+    assert office.ask(f"dora@{NORMANDIE}").requester is None
+    with services.database.reading() as session:
+        told = views.describe_whole(session, models.find(session, 1))
+    assert (told["people"], len(told["requesters"])) == (3, 2)
+    office.do(deciding.refuse, 1, refusal=Refusal.NOT_OURS)
+    with services.database.reading() as session:
+        to = session.scalars(select(Mail.address).where(Mail.template == "domain_decision")).all()
+    assert sorted(to) == [JEAN, f"lea@{NORMANDIE}"]
+    office.do(deciding.reopen, 1)
+    monkeypatch.setattr(limits, "MAX_OF_OWNER", 9)
+    assert office.ask(f"dora@{NORMANDIE}").requester is not None
+    assert (office.read().people, len(office.people())) == (3, 3)
 
 
 def test_a_request_ends_with_the_last_who_withdraws(office):
@@ -100,6 +129,8 @@ def test_when_an_owner_is_full_its_subdomains_make_no_further_requests(office, m
     for name in ("a", "b", "c"):
         late = office.ask(f"jean@{name}.{NORMANDIE}")
         assert (late.requester, late.request.number) == (None, 1)
+    assert office.read().people == 5
+    office.ask(f"jean@a.{NORMANDIE}")
     assert office.read().people == 5
     assert office.ask("jean@other.example").request.number == 2
 

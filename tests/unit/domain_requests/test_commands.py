@@ -7,21 +7,26 @@ from identity.core.clock import utc_now
 from identity.domain_requests import service
 from identity.domain_requests.models import Size
 from identity.domain_requests.service import Wish
+from identity.services import build_services
+from identity.settings import Settings
 from tests.worlds.command_line import *
 
 
 @pytest.fixture
 def asked(federation, opened):
     federation("domain", "add", "ac-rouen.example", "--homeserver", EDUCATION)
+    here = build_services(Settings(_env_file=None, data_dir=federation.folder))
     for name in ("jean@ac-normandie.example", "lea@ac-normandie.example", "max@other.example"):
         with opened.transaction() as session:
             service.ask(
                 session,
+                here.hashes,
                 utc_now(),
                 address=EmailAddress.parse(name),
                 wish=Wish("Normandie", "chef", Size.UNDER_10),
                 language="fr",
             )
+    here.database.engine.dispose()
     return federation
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import RuleKind
 from identity.core.journal import JournalEntry
-from identity.domain_requests import deciding, ending, models, service, views
+from identity.domain_requests import deciding, ending, evidence, models, service, views
 from identity.domain_requests.models import Refusal
 from identity.mail.models import Mail
 from identity.mail.quota import Template
@@ -166,6 +166,30 @@ def test_of_two_operators_the_second_is_told_and_changes_nothing(office, accept)
     with pytest.raises(DomainRequestDecided):
         office.do(deciding.ask_back, 1, INES, question="Who are you?")
     assert office.read().decided_by == "Emil"
+
+
+def test_names_are_compared_before_the_lock_that_everybody_who_asks_waits_for(
+    office, accept, services, monkeypatch
+):
+    office.ask()
+    order = []
+
+    def note(module, name):
+        real = getattr(module, name)
+
+        def noted(*given):
+            order.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(module, name, noted)
+
+    note(evidence, "open_rules")
+    note(models, "lock")
+    accept()
+    assert order == ["open_rules", "lock"]
+    office.ask("jean@other.example")
+    accept(2)
+    assert order.count("open_rules") == 1  # the rules are the same: they are not read again
 
 
 def test_a_domain_that_looks_like_an_open_one_is_typed_to_be_accepted(office, accept):

@@ -16,7 +16,7 @@ from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers, module_models
 from identity.routing import models as stored_rules
 from identity.rule_changes import applying, approvals, change_models, changes, checking, jobs
-from identity.rule_changes.change_models import ChangeEffect, ChangeState
+from identity.rule_changes.change_models import ChangeEffect, ChangeState, Obstacle
 from identity.threepids import associations
 from tests.worlds.changes import *
 from tests.worlds.changes import ASSO, EMIL, INES, NIGHT
@@ -163,7 +163,7 @@ def test_a_check_of_a_homeserver_that_is_not_registered_fails_and_says_so(desk, 
     desk.do(changes.order_check, number)
     desk.work()
     found = desk.read(number)
-    assert found.state == ChangeState.FAILED
+    assert (found.state, found.why_code) == (ChangeState.FAILED, Obstacle.HOMESERVER)
     assert "Close names: education.example" in found.why
 
 

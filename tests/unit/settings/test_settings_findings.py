@@ -53,6 +53,14 @@ def test_good_settings_have_none(faults, given):
             "GUICHET_SECRET_KEYS: key 1 of 2 has 5 characters",
         ),
         (
+            {**SHARED, **PUBLIC, "GUICHET_CONSOLE_URL": "http://127.0.0.1:8090"},
+            "GUICHET_CONSOLE_URL: cookies are for https:",
+        ),
+        (
+            {"GUICHET_CONSOLE_URL": "http://127.0.0.1:8095", "GUICHET_CONSOLE": "off"},
+            "GUICHET_CONSOLE_URL: GUICHET_CONSOLE is off",
+        ),
+        (
             {"GUICHET_SECRET_KEYS": f"{KEY},{KEY}"},
             "GUICHET_SECRET_KEYS: a key stands in the list twice",
         ),

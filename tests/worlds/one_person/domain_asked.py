@@ -13,7 +13,7 @@ def ask_for_a_domain(session, services, address, tagged):
     asking.request_code(session, now, address=address, language="fr", device="Firefox")
     named = f"for {address.canonical}"
     wish = Wish(named, named, Size.UNDER_10, site=named, phone=named, it_contact=named)
-    asked = service.ask(session, now, address=tagged, wish=wish, language="fr")
+    asked = service.ask(session, services.hashes, now, address=tagged, wish=wish, language="fr")
     deciding.ask_back(session, now, OLGA, asked.request, f"Is {address.canonical} yours?")
     service.answer(session, now, asked.request, asked.requester, f"yes, {address.display}")
     proofs.begin(session, now, asked.request)
@@ -21,4 +21,4 @@ def ask_for_a_domain(session, services, address, tagged):
     models.find_proof(session, asked.request.id).found = [f"contact={address.canonical}"]
     other = EmailAddress.parse("lea@asso.example")
     colleague = Wish("Asso", "treasurer", Size.UNDER_10, it_contact=address.display)
-    service.ask(session, now, address=other, wish=colleague, language="fr")
+    service.ask(session, services.hashes, now, address=other, wish=colleague, language="fr")
