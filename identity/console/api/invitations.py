@@ -30,7 +30,8 @@ class Extension(frame.Said):
 @frame.reads("/invitations", Deed.SEE)
 def list_invitations(session: Session) -> dict[str, Any]:
     """The invitations by people, or of addresses, in the token's scope, newest first."""
-    state, delivery, room, domain = parameters.optional("state", "delivery", "room_id", "domain")
+    asked = ("state", "delivery", "room_id", "domain", "undelivered_to")
+    state, delivery, room, domain, undelivered_to = parameters.optional(*asked)
     reading.one_of("state", state, State)
     reading.one_of("delivery", delivery, Delivery)
     wanted = InvitationFilter(
@@ -38,6 +39,7 @@ def list_invitations(session: Session) -> dict[str, Any]:
         delivery=Delivery(delivery) if delivery else None,
         room_id=room or None,
         domain=reading.domain("domain", domain) if domain else None,
+        undelivered_to=undelivered_to or None,
     )
     now, within = services.now(), scoping.invitations_within(session, guards.program().scope)
     page = search.find_page(session, now, wanted, within=within, **frame.asked_page())

@@ -1,4 +1,4 @@
-"""Indexes for the lists of the console, the health of homeservers, and what doctor found."""
+"""Indexes for the lists of the console; the health of homeservers, the rules that they hold, their jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,9 +33,11 @@ NEW = (
     (f"ix_{INVITATIONS}_created", INVITATIONS, "created_at", ("id",)),
     (f"ix_{INVITATIONS}_domain", INVITATIONS, "domain:address", ("created_at", "id")),
     (f"ix_{INVITATIONS}_homeserver", INVITATIONS, "server:sender", ("created_at", "id")),
+    (f"ix_{INVITATIONS}_invitee", INVITATIONS, "server:invitee", ("delivery", "created_at", "id")),
     (f"ix_{INVITATIONS}_room", INVITATIONS, "room_id", ("created_at", "id")),
     (f"ix_{INVITATIONS}_standing", INVITATIONS, "state", ("created_at", "id")),
 )
+HELD = ("revision", "sent_revision")
 # These had fewer columns before.
 LONGER = (
     ("ix_mails_created", "mails", ["created_at"], ["created_at", "id"]),
@@ -107,9 +109,39 @@ def upgrade() -> None:
         sa.Column("found_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_health_findings")),
     )
+    op.create_index(op.f("ix_health_findings_what"), "health_findings", ["what"])
+    # Null until the module calls next, which is within seconds.
+    for name in HELD:
+        op.add_column("homeserver_modules", sa.Column(name, sa.Integer(), nullable=True))
+    op.create_table(
+        "module_refusal_counts",
+        sa.Column("homeserver", sa.String(), nullable=False),
+        sa.Column("hour_at", MOMENT, nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "homeserver", "hour_at", "reason", name=op.f("pk_module_refusal_counts")
+        ),
+    )
+    op.create_index(op.f("ix_module_refusal_counts_hour_at"), "module_refusal_counts", ["hour_at"])
+    # Null for what calls none. Jobs of before are done or given up within days.
+    op.add_column("outbox", sa.Column("homeserver", sa.String(), nullable=True))
+    to_one = sa.text("homeserver IS NOT NULL AND done_at IS NULL")
+    op.create_index(
+        "ix_outbox_homeserver",
+        "outbox",
+        ["homeserver", "created_at", "id"],
+        postgresql_where=to_one,
+        sqlite_where=to_one,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_homeserver", "outbox")
+    op.drop_column("outbox", "homeserver")
+    op.drop_table("module_refusal_counts")
+    for name in HELD:
+        op.drop_column("homeserver_modules", name)
     op.drop_table("health_findings")
     op.drop_table("homeserver_health")
     op.drop_table("journal_checks")
