@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from domain_rules.user_ids import homeserver_of
 from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
 
@@ -34,7 +35,8 @@ def request_check(
     check = RoomCheck(id=uuid.uuid4(), user_id=user_id, room_id=room_id, asked_at=now)
     session.add(check)
     session.flush()
-    outbox.enqueue(session, JobKind.ROOM_LOOK, check.id, now, lane=LANE)
+    asked = homeserver_of(user_id)
+    outbox.enqueue(session, JobKind.ROOM_LOOK, check.id, now, lane=LANE, homeserver=asked)
     return check.id
 
 

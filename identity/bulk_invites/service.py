@@ -18,6 +18,7 @@ from domain_rules.bulk_invites.people import extract_address
 from domain_rules.bulk_invites.reading import Column, Reading, read_people
 from domain_rules.bulk_invites.tables import Row
 from domain_rules.rules import RuleSet
+from domain_rules.user_ids import homeserver_of
 from identity.accounts import verified_addresses
 from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
@@ -286,9 +287,12 @@ def _order(
 ) -> None:
     bulk_invite.state, bulk_invite.ended_at = BulkInviteState.SENDING, None
     bulk_invite.started_at = bulk_invite.started_at or now
+    homeserver = homeserver_of(bulk_invite.owner)
     for row in rows:
         row.step, row.why, row.later_at = Step.WAITING, None, None
-        outbox.enqueue(session, JobKind.LIST_ROW, row.id, now, lane=Lane.BULK)
+        outbox.enqueue(
+            session, JobKind.LIST_ROW, row.id, now, lane=Lane.BULK, homeserver=homeserver
+        )
     session.flush()
 
 

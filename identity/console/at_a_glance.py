@@ -1,5 +1,6 @@
 """How things stand: homeservers, mails, rules and stops, from few rows and bounded counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from identity.core import paging
 from identity.core.outbox import WAITING, Job, JobKind, Lane
 from identity.freezes import models as freezes, views as freeze_views
-from identity.homeservers import breakers, health_models, standing
+from identity.homeservers import breakers, health_models, rules_held, standing
 from identity.homeservers.health_models import HomeserverHealth
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
@@ -25,6 +26,7 @@ from .waiting import MOST
 
 DAY: Final = timedelta(hours=24)
 ENDS: Final = (MailState.HANDED, MailState.REFUSED, MailState.GAVE_UP)
+Row = tuple[Homeserver, HomeserverModule | None, HomeserverHealth | None]
 BANNERS: Final = 5  # changes without approval that are named
 
 
@@ -32,10 +34,11 @@ BANNERS: Final = 5  # changes without approval that are named
 class Glance:
     """JSON-ready but for moments, which are datetimes.
 
-    `homeservers`: {"name", "label", "state", "heard_at", "version", "silent": [interface],
+    `homeservers`: {"name", "label", "state", "heard_at", "version", "revision", "silent":
+    [interface],
     "look": row of HomeserverHealth, or None}. `mails`: {"waiting": number (100: more), "oldest":
     time or null, "failed_percent": of those that ended in 24 hours, or None}. `revision`: {"number",
-    "published_at"} or None. `freezes`: as `freezes.views.describe`. `unreviewed`: {"label", "by",
+    "published_at", "taken": as `rules_held.describe_of`} or None. `freezes`: as `freezes.views.describe`. `unreviewed`: {"label", "by",
     "until"}.
     """
 
@@ -49,11 +52,18 @@ class Glance:
 def look(session: Session, now: datetime, scope: Scope) -> Glance:
     """How things stand within this scope; mails, the number of the rules and stops are everybody's."""
     newest = rules.newest_revision(session)
+    rows = _rows(session, scope)
     return Glance(
-        homeservers=_homeservers(session, now, scope),
+        homeservers=_homeservers(session, now, rows),
         mails=_mails(session, now),
         revision=(
-            {"number": newest.number, "published_at": newest.published_at} if newest else None
+            {
+                "number": newest.number,
+                "published_at": newest.published_at,
+                "taken": rules_held.describe_of([row[:2] for row in rows], newest.number),
+            }
+            if newest
+            else None
         ),
         freezes=[
             freeze_views.describe(each) | {"since": each.since, "until": each.until}
@@ -63,11 +73,16 @@ def look(session: Session, now: datetime, scope: Scope) -> Glance:
     )
 
 
-def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str, Any]]:
+def _rows(session: Session, scope: Scope) -> Sequence[Row]:
     look = HomeserverHealth
     query = select(Homeserver, HomeserverModule, look).outerjoin(HomeserverModule)
     last = (look.homeserver == Homeserver.name) & health_models.is_last()
     query = query.outerjoin(look, last).where(homeservers_within(scope))
+    found = session.execute(query.order_by(Homeserver.name))
+    return [(row, module, looked) for row, module, looked in found]
+
+
+def _homeservers(session: Session, now: datetime, rows: Sequence[Row]) -> list[dict[str, Any]]:
     silent = breakers.find_all(session)
     return [
         {
@@ -76,6 +91,7 @@ def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str
             "state": standing.state_of(row, now),
             "heard_at": module.heard_at if module else None,
             "version": module.version if module else None,
+            "revision": module.revision if module else None,
             "look": looked,
             "silent": sorted(
                 interface
@@ -83,7 +99,7 @@ def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str
                 if name == row.name and is_open
             ),
         }
-        for row, module, looked in session.execute(query.order_by(Homeserver.name))
+        for row, module, looked in rows
     ]
 
 

@@ -27,12 +27,13 @@ def mails_within(session: Session, scope: Scope) -> ColumnElement[bool]:
 
 
 def invitations_within(session: Session, scope: Scope) -> ColumnElement[bool]:
-    """Invitations by people of its homeservers, or of addresses whose domain belongs to it."""
+    """Invitations by or to people of its homeservers, or of addresses whose domain belongs to it."""
     if scope.is_all:
         return true()
     row = ThirdPartyInvitation
     by_them = server_of(row.sender).in_(scope.homeservers)
-    return by_them | _is_domain_within(session, domain_of(row.address), scope)
+    to_them = server_of(row.invitee).in_(scope.homeservers)
+    return by_them | to_them | _is_domain_within(session, domain_of(row.address), scope)
 
 
 def journal_within(name: str, scope: Scope) -> ColumnElement[bool] | None:

@@ -67,6 +67,7 @@ class Job(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     kind: Mapped[str] = mapped_column("errand")
     lane: Mapped[str]
+    homeserver: Mapped[str | None]  # that it calls; null: none, or of an older version
     subject_id: Mapped[uuid.UUID] = mapped_column(index=True)
     created_at: Mapped[datetime]  # the first `due_at`: a job enqueued for later does not wait yet
     due_at: Mapped[datetime]
@@ -90,6 +91,15 @@ Index(
     Job.held_by,
     postgresql_where=Job.held_by.is_not(None),
     sqlite_where=Job.held_by.is_not(None),
+)
+TO_ONE = Job.homeserver.is_not(None) & Job.done_at.is_(None)
+Index(
+    "ix_outbox_homeserver",
+    Job.homeserver,
+    Job.created_at,
+    Job.id,
+    postgresql_where=TO_ONE,
+    sqlite_where=TO_ONE,
 )
 Index(
     "ix_outbox_waiting",
@@ -125,10 +135,16 @@ def enqueue(
     *,
     lane: Lane,
     due_at: datetime | None = None,
+    homeserver: str | None = None,
 ) -> None:
-    """Add a job, due now or later. It exists once the transaction is committed."""
+    """Add a job, due now or later. It exists once the transaction is committed.
+
+    `homeserver`: the one that it calls, if that is known now.
+    """
     due_at = max(due_at or now, now)
-    session.add(Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at))
+    job = Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at)
+    job.homeserver = homeserver
+    session.add(job)
     wake_after_commit(session, str(lane))
 
 
@@ -231,12 +247,6 @@ def count_held(session: Session) -> dict[str, int]:
         select(Job.held_by, func.count()).where(Job.held_by.is_not(None)).group_by(Job.held_by)
     )
     return {by: count for by, count in found if by is not None}
-
-
-def count_held_by(session: Session, by: str, *, most: int = 10_000) -> int:
-    """How many jobs one hold keeps back; `most + 1` if there are more."""
-    some = select(Job.id).where(Job.held_by == by).limit(most + 1).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:

@@ -18,7 +18,7 @@ class HealthFinding(Base):
     __tablename__ = "health_findings"
 
     place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    what: Mapped[str]
+    what: Mapped[str] = mapped_column(index=True)
     state: Mapped[str]
     told: Mapped[str] = mapped_column(info=TEXT)
     fix: Mapped[str]
@@ -45,3 +45,9 @@ def replace(session: Session, now: datetime, found: Iterable[Finding]) -> None:
 def find_all(session: Session) -> Sequence[HealthFinding]:
     """What was found last, as doctor orders it; empty before the first run."""
     return session.scalars(select(HealthFinding).order_by(HealthFinding.place)).all()
+
+
+def find_about(session: Session, what: str) -> Sequence[HealthFinding]:
+    """What was found last about one thing, such as a homeserver, as doctor orders it."""
+    row = HealthFinding
+    return session.scalars(select(row).where(row.what == what).order_by(row.place)).all()

@@ -21,6 +21,10 @@ class HomeserverModule(Base):
     reports: Mapped[str]  # separated by commas
     actions: Mapped[str]  # separated by commas
     skipped: Mapped[int]  # number of rules in force that the module does not understand
+    # The revision of the rules that it has, and the one that it was sent last; see
+    # `synapse_api.sync.find_held`. Null: not known yet.
+    revision: Mapped[int | None]
+    sent_revision: Mapped[int | None]
 
 
 def find(session: Session, homeserver: str) -> HomeserverModule | None:

@@ -15,7 +15,7 @@ from . import module_models
 
 FIRST_VERSION = 1  # of modules that do not declare a version
 MAX_DIGITS = 5
-RECORDED_EVERY = timedelta(seconds=20)  # a module may call each second: not every call is recorded
+RECORDED_EVERY = timedelta(minutes=1)  # a module may call each second: not every call is recorded
 REPORTS = frozenset(
     {
         *("third_party_invited", "third_party_invite_revoked", "third_party_invite_stands"),
@@ -57,19 +57,45 @@ def read_declaration(
     )
 
 
-def is_changed(session: Session, now: datetime, homeserver: str, declared: Declared) -> bool:
-    """Whether to record this declaration: it is new, or the last record is 20 seconds old."""
+@dataclass(frozen=True)
+class Revisions:
+    """Of the rules: the one that the module has, and the one that it was sent last."""
+
+    held: int | None = None
+    sent: int | None = None
+
+
+def find_sent(session: Session, homeserver: str) -> int | None:
+    """The revision of the rules that the module was sent last; None if that is not known."""
+    known = module_models.find(session, homeserver)
+    return known.sent_revision if known else None
+
+
+def is_changed(
+    session: Session,
+    now: datetime,
+    homeserver: str,
+    declared: Declared,
+    revisions: Revisions = Revisions(),
+) -> bool:
+    """Whether to record this call: it says something new, or the last record is a minute old."""
     known = module_models.find(session, homeserver)
     if known is None or now >= known.heard_at + RECORDED_EVERY:
         return True
-    return any(getattr(known, name) != value for name, value in _values(declared).items())
+    values = _values(declared, revisions)
+    return any(getattr(known, name) != value for name, value in values.items())
 
 
 def record_declaration(
-    session: Session, now: datetime, homeserver: str, declared: Declared
+    session: Session,
+    now: datetime,
+    homeserver: str,
+    declared: Declared,
+    revisions: Revisions = Revisions(),
 ) -> None:
-    """Record that the module called just now, and what it declares."""
-    module_models.upsert(session, homeserver, {"heard_at": now, **_values(declared)})
+    """Record that the module called just now, what it declares, and which rules it has."""
+    values = _values(declared, revisions)
+    module_models.upsert(session, homeserver, {"heard_at": now, **values})
 
 
 def is_reporting(session: Session, now: datetime, homeserver: str, report: str) -> bool:
@@ -92,8 +118,10 @@ def offers_action(session: Session, now: datetime, homeserver: str, action: str)
     )
 
 
-def _values(declared: Declared) -> dict[str, Any]:
+def _values(declared: Declared, revisions: Revisions) -> dict[str, Any]:
     return {
+        "revision": revisions.held,
+        "sent_revision": revisions.sent,
         "version": declared.version,
         "reports": ",".join(sorted(declared.reports)),
         "actions": ",".join(sorted(declared.actions)),

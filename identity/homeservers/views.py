@@ -7,8 +7,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from identity.core import outbox
-
 from . import breakers, credentials, module_models, standing
 from .models import Homeserver
 from .module_models import HomeserverModule
@@ -61,11 +59,11 @@ def describe_all(
 
 
 def describe_whole(session: Session, row: Homeserver, now: datetime) -> dict[str, Any]:
-    """As `describe`, with its module, its breakers, its credentials, and the jobs that it holds.
+    """As `describe`, with its module, its breakers and its credentials.
 
-    `module`: null if it has never called. `breakers`: {interface: {"failures": number, "open_until":
-    time or null}}. `credentials`: when each valid one was issued and ends; never the credential.
-    `held_jobs`: how many jobs wait because an operator holds or suspended it, at most 10,001.
+    `module`: null if it has never called; its `revision`: of the rules that it has, null if that is
+    not known. `breakers`: {interface: {"failures": number, "open_until": time or null}}.
+    `credentials`: when each valid one was issued and ends; never the credential.
     """
     states = breakers.find_of(session, row.name)
     return describe(row, now) | {
@@ -78,7 +76,6 @@ def describe_whole(session: Session, row: Homeserver, now: datetime) -> dict[str
             {"issued_at": _moment(each.created_at), "ends_at": _moment(each.retires_at)}
             for each in credentials.find_valid(session, row.name, now)
         ],
-        "held_jobs": outbox.count_held_by(session, standing.key_of(row.name)),
     }
 
 
@@ -87,11 +84,35 @@ def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), readable_value(value)) for name, value in shown.items()]
 
 
+def readable_whole(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """As `readable`, of what `describe_whole` returns: each fact within its parts is a pair."""
+    nested = ("module", "breakers", "credentials", "jobs")
+    module = shown["module"] or {"module": "never heard"}
+    return [
+        *readable({name: value for name, value in shown.items() if name not in nested}),
+        *readable(module),
+        *((f"jobs: {name}", text) for name, text in readable(shown.get("jobs", {}))),
+        *(("credential", _credential(each)) for each in shown["credentials"]),
+        *(
+            (f"{interface} not called until", str(state["open_until"]))
+            for interface, state in shown["breakers"].items()
+            if state["open_until"]
+        ),
+    ]
+
+
 def readable_value(value: Any) -> str:
     """A value for people: yes, no, or as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return "" if value is None else str(value)
+
+
+def _credential(shown: dict[str, Any]) -> str:
+    until = f", good until {shown['ends_at']}" if shown["ends_at"] else ""
+    return f"issued {shown['issued_at']}{until}"
 
 
 def _describe_module(row: HomeserverModule | None) -> dict[str, Any] | None:
@@ -103,6 +124,7 @@ def _describe_module(row: HomeserverModule | None) -> dict[str, Any] | None:
         "reports": sorted(filter(None, row.reports.split(","))),
         "actions": sorted(filter(None, row.actions.split(","))),
         "skipped_rules": row.skipped,
+        "revision": row.revision,
     }
 
 

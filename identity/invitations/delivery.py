@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from domain_rules.user_ids import homeserver_in
 from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
 
@@ -34,7 +35,7 @@ def order_delivery(
     if models.move_delivery(
         session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
     ):
-        outbox.enqueue(session, JobKind.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+        _enqueue(session, now, invitation, user_id)
 
 
 def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
@@ -51,5 +52,12 @@ def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitat
     # No other job has this invitation as its subject: those of mails name the mail, and a
     # revocation only follows the end of an invitation.
     if not outbox.retry(session, invitation.id, now):
-        outbox.enqueue(session, JobKind.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+        _enqueue(session, now, invitation, invitation.invitee)
     return True
+
+
+def _enqueue(
+    session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str | None
+) -> None:
+    told = homeserver_in(user_id or "")
+    outbox.enqueue(session, JobKind.ONBIND, invitation.id, now, lane=Lane.NORMAL, homeserver=told)

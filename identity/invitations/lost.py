@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from domain_rules.user_ids import homeserver_of
 from identity.core import continuity, inserting, outbox, rows
 from identity.core.database import Base
 from identity.core.outbox import JobKind, Lane
@@ -65,7 +66,8 @@ def record(
     }
     if not inserting.insert_if_new(session, LostInvitation, made):
         return False
-    outbox.enqueue(session, JobKind.LOST_INVITATION, lost_id, now, lane=Lane.BULK)
+    asked = homeserver_of(sender)
+    outbox.enqueue(session, JobKind.LOST_INVITATION, lost_id, now, lane=Lane.BULK, homeserver=asked)
     return True
 
 

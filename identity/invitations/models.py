@@ -110,6 +110,12 @@ Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery, *ORD
 Index("ix_third_party_invitations_domain", domain_of(ThirdPartyInvitation.address), *ORDER)
 Index("ix_third_party_invitations_name", name_of(ThirdPartyInvitation.address))
 Index("ix_third_party_invitations_homeserver", server_of(ThirdPartyInvitation.sender), *ORDER)
+Index(
+    "ix_third_party_invitations_invitee",
+    server_of(ThirdPartyInvitation.invitee),
+    ThirdPartyInvitation.delivery,
+    *ORDER,
+)
 Index("ix_third_party_invitations_room", ThirdPartyInvitation.room_id, *ORDER)
 Index("ix_third_party_invitations_standing", ThirdPartyInvitation.state, *ORDER)
 Index("ix_third_party_invitations_mail", ThirdPartyInvitation.mail_id)

@@ -41,7 +41,13 @@ UNKNOWN = "nobody said whether the room took it: no mail left"
 def order_room_check(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
     """Enqueue the job that asks whether the room holds it, unless a report confirms it first."""
     outbox.enqueue(
-        session, JobKind.ROOM_TOOK, invitation.id, now, lane=Lane.NORMAL, due_at=now + GRACE
+        session,
+        JobKind.ROOM_TOOK,
+        invitation.id,
+        now,
+        lane=Lane.NORMAL,
+        due_at=now + GRACE,
+        homeserver=homeserver_of(invitation.sender),
     )
 
 

@@ -14,6 +14,7 @@ from identity.core.outbox import WAITING, Job, JobKind
 from identity.core.paging import Page
 from identity.core.user_servers import server_of
 
+from . import homeserver_jobs
 from .models import OPEN, Delivery, State, ThirdPartyInvitation
 
 
@@ -29,6 +30,7 @@ class InvitationFilter:
     is_held: bool = False  # its mail waits for confirmation that the room holds it
     domain: str | None = None  # of the invited address, in A-labels
     homeserver: str | None = None  # of the inviter
+    undelivered_to: str | None = None  # the homeserver of the invited person, not told yet
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def _conditions(wanted: InvitationFilter, now: datetime) -> list[ColumnElement[b
         (server_of(row.sender), wanted.homeserver),
     )
     conditions = [column == value for column, value in asked if value is not None]
+    if wanted.undelivered_to is not None:
+        conditions.append(homeserver_jobs.is_undelivered_to(wanted.undelivered_to))
     if wanted.is_held:
         conditions.append(_is_held())
     return conditions + ([_stands_in(wanted.state, now)] if wanted.state else [])

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass
 from domain_rules.rules import DecisionReason, RuleSet
+from domain_rules.user_ids import homeserver_of
 from identity.accounts import classes as account_classes, models as accounts
 from identity.core import outbox
 from identity.core.database import limits_count
@@ -52,8 +53,16 @@ def revoke(
         return False
     _stop_delivery(session, invitation)
     if in_room:
-        outbox.enqueue(session, JobKind.REVOCATION, invitation.id, now, lane=Lane.NORMAL)
+        order_clearing(session, now, invitation)
     return True
+
+
+def order_clearing(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
+    """Enqueue the job that has its inviter's homeserver clear its event in the room."""
+    asked = homeserver_of(invitation.sender)
+    outbox.enqueue(
+        session, JobKind.REVOCATION, invitation.id, now, lane=Lane.NORMAL, homeserver=asked
+    )
 
 
 def extend(

@@ -4,8 +4,9 @@ The newest signs; older ones stay to verify what they signed.
 """
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Label, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
@@ -31,6 +32,16 @@ class StoredKey(Base):
 def find_newest(session: Session) -> StoredKey | None:
     """The key that signs; None if there is no key yet."""
     return session.scalar(select(StoredKey).order_by(StoredKey.number.desc()).limit(1))
+
+
+def newest_columns() -> list[Label[Any]]:
+    """For a statement of a page: `signing_key` and `signing_key_made_at`, of the key that signs."""
+    newest = select(func.max(StoredKey.number)).scalar_subquery()
+    columns = {"signing_key": StoredKey.key_id, "signing_key_made_at": StoredKey.created_at}
+    return [
+        select(column).where(StoredKey.number == newest).scalar_subquery().label(name)
+        for name, column in columns.items()
+    ]
 
 
 def find(session: Session, key_id: str) -> StoredKey | None:

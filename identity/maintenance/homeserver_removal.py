@@ -21,6 +21,7 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.problems import Problem
 from identity.registration.models import AccountAttempt, AttemptState
+from identity.synapse_api.report_models import RefusalCount
 from identity.threepids.account_models import AccessToken
 from identity.threepids.associations import Association
 
@@ -53,6 +54,7 @@ def remove(session: Session, now: datetime, who: Actor, name: str) -> None:
     for table in (HomeserverCredential, HomeserverModule):
         rows.delete(session, table, table.homeserver == name)
     health_models.forget(session, name)
+    rows.delete(session, RefusalCount, RefusalCount.homeserver == name)
     breakers = [key_of(name, each) for each in Interface]
     rows.delete(session, HomeserverBreaker, HomeserverBreaker.key.in_(breakers))
     facts = {"url": row.url, "label": row.label, "ended_tokens": ended}

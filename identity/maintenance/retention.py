@@ -47,6 +47,7 @@ ADDRESSES_OF_ENDED = timedelta(days=30)
 MAIL_STATUS = timedelta(days=30)
 MODULE_REPORTS = timedelta(days=60)  # a homeserver sends again what is younger
 MODULE_REFUSALS = timedelta(days=90)
+REFUSAL_COUNTS = timedelta(days=8)  # shown for seven
 SUCCESSIONS = timedelta(days=365)
 ROOM_MEMBERS = timedelta(days=365)
 BULK_INVITES = timedelta(days=90)
@@ -118,6 +119,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
             session,
             reports_before=now - MODULE_REPORTS,
             refusals_before=now - MODULE_REFUSALS,
+            counts_before=now - REFUSAL_COUNTS,
             limit=limit,
         ),
         "codes and wrong tries": lambda session, limit: stored_codes.forget(

@@ -16,7 +16,7 @@ from .configuring import alembic_config
 # Processes and migrations write these tables anew by themselves.
 TRANSIENT = {
     *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
-    *("health_findings", "homeserver_health", "journal_checks"),
+    *("health_findings", "homeserver_health", "journal_checks", "module_refusal_counts"),
     "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
     *("sso_providers", "sso_states"),
     "passkey_challenges",  # a browser asks for another
@@ -25,9 +25,13 @@ TRANSIENT = {
 # known: for logs, figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)
 BOOKKEEPING = {
+    "changes.why_code",
+    "homeserver_modules.revision",
+    "homeserver_modules.sent_revision",
     "mails.ended_at",
     "mails.trace_id",
     "outbox.held_at",
+    "outbox.homeserver",
     "outbox.released_at",
     "outbox.trace_id",
     "outbox.uncertain",

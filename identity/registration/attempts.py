@@ -128,7 +128,14 @@ def hand_over(
         sealed = public.seal(password, about=_about(attempt, account))
         account_attempts.store_password(session, now, attempt_id, sealed)
         count_after_commit(session, metrics.SIGN_UPS, step="requested")
-        outbox.enqueue(session, JobKind.ACCOUNT, attempt_id, now, lane=Lane.ACCOUNTS)
+        outbox.enqueue(
+            session,
+            JobKind.ACCOUNT,
+            attempt_id,
+            now,
+            lane=Lane.ACCOUNTS,
+            homeserver=attempt.homeserver,
+        )
 
 
 def take_password(session: Session, now: datetime, attempt_id: UUID) -> str | None:
@@ -166,7 +173,7 @@ def end(session: Session, now: datetime, attempt_id: UUID, state: AttemptState) 
         request = session.get(VerificationRequest, attempt.request_id)
         if request is not None:
             request.language = attempt.language
-            registration.wait_for_homeserver(session, now, request)
+            registration.wait_for_homeserver(session, now, request, homeserver=attempt.homeserver)
 
 
 def _about(attempt: AccountAttempt, account: Account) -> tuple[str, ...]:

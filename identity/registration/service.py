@@ -134,7 +134,12 @@ def drop_unseen(session: Session, account_id: UUID) -> None:
 
 
 def wait_for_homeserver(
-    session: Session, now: datetime, request: VerificationRequest, *, lane: Lane = Lane.BULK
+    session: Session,
+    now: datetime,
+    request: VerificationRequest,
+    *,
+    homeserver: str,
+    lane: Lane = Lane.BULK,
 ) -> None:
     """Enqueue the job that probes the homeserver and writes to the person when it is back.
 
@@ -143,7 +148,9 @@ def wait_for_homeserver(
     """
     job = outbox.find_by_subject(session, request.id, JobKind.SERVER_PROBE)
     if job is None or job.done_at or job.gave_up_at:
-        outbox.enqueue(session, JobKind.SERVER_PROBE, request.id, now, lane=lane)
+        outbox.enqueue(
+            session, JobKind.SERVER_PROBE, request.id, now, lane=lane, homeserver=homeserver
+        )
 
 
 def clean_display_name(typed: str) -> str:

@@ -4,13 +4,12 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.personal_data import USER_ID
-from identity.core.user_servers import server_of
 
 BEGUN = "begun"  # the result of a report that is not processed yet
 
@@ -37,6 +36,17 @@ class ModuleRefusal(Base):
     reason: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RefusalCount(Base):
+    """How often the module of a homeserver refused something for one reason, by the hour."""
+
+    __tablename__ = "module_refusal_counts"
+
+    homeserver: Mapped[str] = mapped_column(primary_key=True)
+    hour_at: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 def claim(
@@ -78,29 +88,46 @@ def refusals_of(session: Session, user_id: str) -> Sequence[ModuleRefusal]:
 
 
 def forget(
-    session: Session, *, reports_before: datetime, refusals_before: datetime, limit: int
+    session: Session,
+    *,
+    reports_before: datetime,
+    refusals_before: datetime,
+    counts_before: datetime,
+    limit: int,
 ) -> int:
-    """Delete old reports and refusals, at most so many. Returns how many rows."""
+    """Delete old reports, refusals and counts of these, at most so many. Returns how many rows."""
     old = ModuleReport.received_at < reports_before
     gone = rows.delete(session, ModuleReport, old, limit=limit)
     old = ModuleRefusal.last_at < refusals_before
-    return gone + rows.delete(session, ModuleRefusal, old, limit=limit - gone)
+    gone += rows.delete(session, ModuleRefusal, old, limit=limit - gone)
+    old = RefusalCount.hour_at < counts_before
+    return gone + rows.delete(session, RefusalCount, old, limit=limit - gone)
 
 
-def count_refusals(
-    session: Session, homeserver: str, since: datetime, *, most: int = 10_000
-) -> dict[str, int]:
-    """How often its module refused people who were last refused since then, by reason.
-
-    Of at most `most` people and reasons; the commonest first.
-    """
-    row = ModuleRefusal
-    some = (
-        select(row.reason, row.count)
-        .where(row.last_at > since, server_of(row.user_id) == homeserver)
-        .limit(most)
-        .subquery()
+def add_refusal_counts(
+    session: Session, *, homeserver: str, reason: str, count: int, last_at: datetime
+) -> None:
+    """Count further refusals of a homeserver's module in the hour of the last one."""
+    hour_at = last_at.replace(minute=0, second=0, microsecond=0)
+    statement = inserting.insert_statement(session, RefusalCount).values(
+        homeserver=homeserver, hour_at=hour_at, reason=reason, count=count
     )
-    total = func.sum(some.c.count)
-    found = session.execute(select(some.c.reason, total).group_by(some.c.reason))
-    return dict(sorted(found.all(), key=lambda pair: (-pair[1], pair[0])))
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["homeserver", "hour_at", "reason"],
+            set_={"count": RefusalCount.count + statement.excluded.count},
+        )
+    )
+
+
+def count_refusals(session: Session, homeserver: str, since: datetime) -> dict[str, int]:
+    """How often its module refused something since then (to the hour), by reason, the most first."""
+    row = RefusalCount
+    total = func.sum(row.count)
+    found = session.execute(
+        select(row.reason, total)
+        .where(row.homeserver == homeserver, row.hour_at > since)
+        .group_by(row.reason)
+    )
+    by_reason = {reason: int(count) for reason, count in found}
+    return dict(sorted(by_reason.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -17,9 +17,7 @@ from identity import problems
 from identity.accounts import ends as account_ends, room_members, verified_addresses
 from identity.binding import service as binding
 from identity.binding.service import Policy
-from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import JobKind, Lane
 from identity.invitations import (
     history as invitation_events,
     lost as lost_invitations,
@@ -130,9 +128,7 @@ def _invited_by_mail(context: ReportContext, report: InvitedByMail) -> Outcome:
     if room_agreement.confirm(context.session, context.now, invitation, context.hashes):
         return OK
     if invitation.ended_at is not None:
-        outbox.enqueue(
-            context.session, JobKind.REVOCATION, invitation.id, context.now, lane=Lane.NORMAL
-        )
+        invitations.order_clearing(context.session, context.now, invitation)
     return IGNORED
 
 
@@ -192,9 +188,7 @@ def _left(context: ReportContext, report: InRoom) -> Outcome:
     room_members.record_leave(context.session, room_id=report.room_id, user_id=report.user_id)
     for each in _invitations_of(context, report):
         if each.delivery == Delivery.DELIVERED and not _is_emptied(context.session, each):
-            outbox.enqueue(
-                context.session, JobKind.REVOCATION, each.id, context.now, lane=Lane.NORMAL
-            )
+            invitations.order_clearing(context.session, context.now, each)
     if report.by != report.user_id:
         return IGNORED
     return _record_state(context, report, State.DECLINED, Happened.DECLINED)
@@ -281,6 +275,13 @@ def _refusals(context: ReportContext, report: Refusals) -> Outcome:
         report_models.add_refusals(
             context.session,
             user_id=each.user_id,
+            reason=each.reason,
+            count=each.count,
+            last_at=min(last_at, context.now),
+        )
+        report_models.add_refusal_counts(
+            context.session,
+            homeserver=context.homeserver,
             reason=each.reason,
             count=each.count,
             last_at=min(last_at, context.now),

@@ -30,6 +30,7 @@ from identity.keys import models as signing_keys
 from identity.routing import models as stored_rules
 
 DIGEST = 16  # hexadecimal digits
+MAX_DIGITS = 15  # of a number in a tag
 BY_PERSON = "by_person"
 
 
@@ -107,9 +108,30 @@ class RulesFeed:
 
 def is_behind(state: FeedState, number: int, tag: str) -> bool:
     """Whether a module with this tag has a higher number of this epoch: a backup was restored."""
-    epoch, _, rest = tag.partition(".")
-    known = rest.partition(".")[0]
-    return epoch == state.epoch and known.isascii() and known.isdecimal() and int(known) > number
+    known = _number_in(tag, state.epoch)
+    return known is not None and known > number
+
+
+def find_held(made: Answer, tags: Collection[str], sent: int | None) -> int:
+    """The revision of the rules that a module has once it was answered.
+
+    `tags`: what it says it has. `sent`: the revision that it was answered with before. It has what
+    it is sent now, unless it was sent that before and still names an older one: then it did not
+    take it, or the answer was lost, and what it names counts.
+    """
+    epoch = made.tag.partition(".")[0]
+    named = [number for tag in tags if (number := _number_in(tag, epoch)) is not None]
+    if made.tag in tags or not named or sent is None or sent < made.number:
+        return made.number
+    return min(max(named), made.number)
+
+
+def _number_in(tag: str, epoch: str) -> int | None:
+    """The number in a tag of this epoch; None for any other text."""
+    of, _, rest = tag.partition(".")
+    number = rest.partition(".")[0]
+    is_number = number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS
+    return int(number) if of == epoch and is_number else None
 
 
 def begin_epoch(session: Session, state: FeedState) -> FeedState:

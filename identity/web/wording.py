@@ -5,7 +5,7 @@ browser's, the setting.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from flask import g, request
@@ -15,6 +15,9 @@ from identity.core.dates import Dates
 from identity.translations import LANGUAGES, choose_language, texts
 
 from .request_context import services
+
+UNITS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+"""Seconds of each."""
 
 
 def language() -> str:
@@ -71,6 +74,14 @@ def counted(text_id: str, n: int, **values: Any) -> Markup:
 def clock(moment: datetime) -> str:
     """A clock time after "à" or "at", with the day unless it is today."""
     return _dates().clock_or_date(moment, now=services.now())
+
+
+def ago(moment: datetime) -> Markup:
+    """How long ago that was, in the largest unit of which it is at least two."""
+    seconds = max(int((services.now() - moment).total_seconds()), 0)
+    fitting = (unit for unit, length in UNITS.items() if seconds >= 2 * length)
+    unit = next(fitting, "seconds")
+    return counted(f"ago.{unit}", seconds // UNITS[unit])
 
 
 def date(moment: datetime) -> str:

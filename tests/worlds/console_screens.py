@@ -8,10 +8,12 @@ from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
-from identity.core.outbox import JobKind
+from identity.core import outbox
+from identity.core.outbox import JobKind, Lane
 from identity.freezes import service as freezing
 from identity.freezes.models import Frozen
 from identity.health import looking
+from identity.homeservers import module_models
 from identity.invitations.models import ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.operators.models import Operator
@@ -52,6 +54,10 @@ def put_something_on_each(office: Office, operator: Operator, other: Operator) -
     with services.database.transaction() as session:
         freezing.freeze(session, now, OLGA, Frozen.INVITATIONS, until=now + timedelta(hours=4))
         looking.order(session, now, JobKind.HEALTH)
+        facts = {"heard_at": now, "version": 2, "reports": "", "actions": "", "skipped": 0}
+        module_models.upsert(session, EDUCATION, facts | {"revision": 1, "sent_revision": 1})
+        asked = {"lane": Lane.BULK, "due_at": now + timedelta(hours=1), "homeserver": EDUCATION}
+        outbox.enqueue(session, JobKind.ROOM_TOOK, uuid.uuid4(), now, **asked)
         sent = imports.send(
             session,
             now,
@@ -124,6 +130,7 @@ def _paths(
             "erase_person": f"{file}/erase",
             "erase_somebody": "/people/erase",
             "homeserver": f"/homeservers/{EDUCATION}",
+            "homeserver_jobs": f"/homeservers/{EDUCATION}/jobs",
             "import_outcome": f"/changes/import/{import_id}",
             "import_page": "/changes/import",
             "invitation": f"/invitations/{invitation_id}",

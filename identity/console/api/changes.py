@@ -8,7 +8,9 @@ from typing import Any, Final
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from identity.console import scoping
 from identity.domain_requests import answering
+from identity.homeservers import rules_held
 from identity.operators.kept_answers import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import Deed
@@ -221,7 +223,11 @@ def _answer(session: Session, change: Change) -> Answer:
 
 def _told(session: Session, change: Change) -> dict[str, Any]:
     answered = answering.describe_answered(session, services.now(), change)
-    return views.describe_change(session, change) | {"answers": answered}
+    taken = None
+    if change.revision is not None:
+        within = scoping.homeservers_within(guards.program().scope)
+        taken = rules_held.describe(session, change.revision, within)
+    return views.describe_change(session, change) | {"answers": answered, "taken": taken}
 
 
 def _check(session: Session, change: Change) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session
 
 from identity.console import scoping
 from identity.core import paging
+from identity.health import finding_models, views as health_views
 from identity.homeservers import changing, views
 from identity.homeservers.models import Homeserver
+from identity.invitations import homeserver_jobs
 from identity.operators import notices
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
@@ -40,8 +42,28 @@ def list_homeservers(session: Session) -> dict[str, Any]:
 
 @frame.reads("/homeservers/<name>", Deed.SEE)
 def show_homeserver(session: Session, name: str) -> dict[str, Any]:
-    """One homeserver, with its module, its circuit breakers and the ages of its credentials."""
-    return views.describe_whole(session, _find(session, name), services.now())
+    """One homeserver, with its module, breakers and credentials, and how many jobs it has."""
+    row = _find(session, name)
+    within = scoping.invitations_within(session, guards.program().scope)
+    counted = homeserver_jobs.describe(session, name, within)
+    return views.describe_whole(session, row, services.now()) | {"jobs": counted}
+
+
+@frame.reads("/homeservers/<name>/jobs", Deed.SEE)
+def list_homeserver_jobs(session: Session, name: str) -> dict[str, Any]:
+    """What is to be done there beside deliveries, and what was given up; the oldest first."""
+    _find(session, name)
+    page = homeserver_jobs.find_others(session, name, **frame.asked_page())
+    items = [homeserver_jobs.describe_job(each) for each in page.items]
+    return {"items": items, "next": page.following}
+
+
+@frame.reads("/homeservers/<name>/findings", Deed.SEE)
+def list_homeserver_findings(session: Session, name: str) -> dict[str, Any]:
+    """What doctor found last about it, each with what mends it."""
+    _find(session, name)
+    found = finding_models.find_about(session, name)
+    return {"items": [health_views.describe_finding(each) for each in found], "next": None}
 
 
 @frame.writes("/homeservers/<name>/hold", Deed.FREEZE, Hold)

@@ -19,7 +19,7 @@ from identity.web.request_context import services
 from . import frame, guards, reading
 
 LONGEST = 365  # days
-FILTERS = ("state", "delivery", "room_id", "domain")
+FILTERS = ("state", "delivery", "room_id", "domain", "undelivered_to")
 
 
 class Extension(frame.Said):
@@ -31,7 +31,7 @@ class Extension(frame.Said):
 @frame.reads("/invitations", Deed.SEE, *FILTERS, *frame.PAGED)
 def list_invitations(session: Session) -> dict[str, Any]:
     """The invitations by people, or of addresses, in the token's scope, newest first."""
-    state, delivery, room, domain = parameters.optional(*FILTERS)
+    state, delivery, room, domain, undelivered_to = parameters.optional(*FILTERS)
     reading.one_of("state", state, State)
     reading.one_of("delivery", delivery, Delivery)
     wanted = InvitationFilter(
@@ -39,6 +39,7 @@ def list_invitations(session: Session) -> dict[str, Any]:
         delivery=Delivery(delivery) if delivery else None,
         room_id=room or None,
         domain=reading.domain("domain", domain) if domain else None,
+        undelivered_to=undelivered_to or None,
     )
     now, within = services.now(), scoping.invitations_within(session, guards.program().scope)
     page = search.find_page(session, now, wanted, within=within, **frame.asked_page())

@@ -1,12 +1,16 @@
 """/admin/changes: the changes of rules, and what each does, to whom, and what was done with it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, request, url_for
+from sqlalchemy.orm import Session
 
+from identity.console import scoping
 from identity.domain_requests import answering
+from identity.homeservers import rules_held
 from identity.operators import models as operators
 from identity.operators.roles import Deed
 from identity.problems import NoSuchOperator
@@ -17,11 +21,13 @@ from identity.rule_changes.possible import Step
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
+from . import things
 from .frame import screen, show
 from .operator_session import operator
 
 NUMBERED: Final = "/changes/C-<int:number>"
 SHOWN: Final = 20  # lines on the page of the change
+SOON: Final = timedelta(minutes=10)  # for which the page follows who takes the new rules
 EFFECTS: Final = ("become_agents", "change_homeserver", "become_guests")
 EFFECTS_BESIDE: Final = ("lose_access", "gain_access", "invitations")
 GROUPS: Final = {
@@ -80,7 +86,9 @@ def show_change(
             "is_own": possible.is_own(found, me),
             "is_waiting": possible.is_waiting(found),
             "is_stuck": possible.is_stuck(session, found),
+            "taken": _taken(session, found),
         }
+        is_new = found.applied_at is not None and now - found.applied_at < SOON
     return show(
         "change",
         status=status,
@@ -89,6 +97,8 @@ def show_change(
         step=Step,
         effects=[*EFFECTS, *EFFECTS_BESIDE],
         hurting=WORSE,
+        ago=things.ago,
+        is_followed=bool(is_new and values["taken"] and values["taken"]["late"]),
         **values,
     )
 
@@ -125,6 +135,15 @@ def change_history(number: int) -> Response:
         told = views.describe_change(session, found)
         history = views.describe_history(session, found)
     return show("change_history", change=told, history=history)
+
+
+def _taken(session: Session, found: Change) -> dict[str, Any] | None:
+    """Which homeservers of this operator have the revision that it became; None before."""
+    if found.revision is None:
+        return None
+    return rules_held.describe(
+        session, found.revision, scoping.homeservers_within(operator().scope)
+    )
 
 
 def lines_of(session: Any, found: Change, **paging: Any) -> dict[str, Any]:

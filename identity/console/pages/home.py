@@ -10,7 +10,7 @@ from identity.console.waiting import MOST, Viewer
 from identity.homeservers.health_models import SLOW
 from identity.operators.roles import Deed
 from identity.web.request_context import services
-from identity.web.wording import language
+from identity.web.wording import ago, language
 
 from .frame import screen, show
 from .operator_session import operator
@@ -34,6 +34,7 @@ def home() -> Response:
         glance=glance,
         many=_many,
         slow=SLOW,
+        ago=ago,
         decimal=partial(format_decimal, locale=language()),
         incidents=_link("/admin/incidents"),
         link_to_change=lambda label: _link(f"/admin/changes/{label}"),

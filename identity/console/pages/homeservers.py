@@ -12,14 +12,18 @@ from sqlalchemy.orm import Session
 
 from domain_rules.federation import CLASS_SOURCES
 from identity.console import scoping
+from identity.core import paging
+from identity.core.findings import State
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind
-from identity.health import looking
+from identity.health import finding_models, looking, views as health_views
 from identity.homeservers import changing, health_models, service, views
 from identity.homeservers.changing import Keys, NothingToChange
 from identity.homeservers.health_models import SLOW, HomeserverHealth
 from identity.homeservers.models import Homeserver
 from identity.homeservers.service import WrongHomeserver
+from identity.invitations import homeserver_jobs as jobs
+from identity.keys import models as signing_keys
 from identity.operators.roles import Deed
 from identity.synapse_api import report_models as module_reports
 from identity.web.rendering import Fault
@@ -47,13 +51,36 @@ def homeservers() -> Response:
         found = session.scalars(select(Homeserver).where(within).order_by(Homeserver.name)).all()
         rows = views.describe_all(session, found, now)
         looks = health_models.find_last(session, now - health_models.KEPT)
-    return show_thing("homeservers", rows=rows, looks=looks, slow=SLOW)
+    revision = services.rules.current().revision
+    return show_thing("homeservers", rows=rows, looks=looks, slow=SLOW, revision=revision)
 
 
 @screen("/homeservers/<name>", Deed.SEE)
 def homeserver(name: str) -> Response:
     """One homeserver."""
     return _show(name)
+
+
+@screen("/homeservers/<name>/jobs", Deed.SEE)
+def homeserver_jobs(name: str) -> Response:
+    """What is to be done there beside deliveries, and what was given up; the oldest first."""
+    with services.database.reading() as session:
+        _find(session, name)
+        page = jobs.find_others(session, name, after=request.args.get("after"))
+    rows = [jobs.describe_job(each) for each in page.items]
+    following = page.following and {"name": name, "after": page.following}
+    return show_thing("homeserver_jobs", name=name, rows=rows, following=following)
+
+
+@form("/homeservers/<name>/jobs", Deed.HANDLE_INVITATION)
+def repeat_homeserver_jobs(name: str) -> Response:
+    """Try those that were ticked once more."""
+    ids = things.read_ids(request.form.getlist("id"))
+    with services.database.transaction() as session:
+        _find(session, name)
+        done = jobs.try_again(session, services.now(), _actor(), name, ids)
+    say("console.homeserver.repeated", n=done)
+    return go_to("homeserver_jobs", name=name)
 
 
 @screen("/homeservers/<name>/edit", Deed.MANAGE_HOMESERVER)
@@ -174,9 +201,19 @@ def _show(name: str) -> Response:
         shown = views.describe_whole(session, row, now)
         looks = health_models.find(session, name)
         refusals = module_reports.count_refusals(session, name, now - REFUSALS)
+        findings = finding_models.find_about(session, name)
+        within = scoping.invitations_within(session, operator().scope)
+        columns = (*jobs.counts(name, within), *signing_keys.newest_columns())
+        numbers = session.execute(select(*columns)).mappings().one()
+    told = [health_views.describe_finding(each) for each in findings]
     return show_thing(
         "homeserver",
         shown=shown,
+        revision=services.rules.current().revision,
+        numbers=numbers,
+        most=paging.MOST,
+        needed=[each for each in told if each["state"] != State.OK],
+        good=[each for each in told if each["state"] == State.OK],
         last=looks[0] if looks else None,
         hours_of_health=_by_hour(looks),
         refusals=refusals,

@@ -26,7 +26,7 @@ from .frame import form, go_to, say, screen, typed_reason
 from .operator_session import actor, operator
 from .things import show_thing
 
-FILTERS: Final = ("state", "delivery", "held", "domain", "homeserver", "room", "like")
+FILTERS: Final = ("state", "delivery", "held", "domain", "homeserver", "room", "like", "to")
 AT_ONCE: Final = 50  # invitations of one form
 DAYS: Final = 30  # from now, of an extension
 
@@ -41,7 +41,11 @@ CHANGES: Final[dict[str, Change]] = {
 
 @screen("/invitations", Deed.SEE)
 def invitations() -> Response:
-    """The newest invitations. `like`: the id of one; those of the same inviter are shown."""
+    """The newest invitations.
+
+    `like`: the id of one; those of the same inviter are shown. `to`: a homeserver; those that are
+    to be delivered there, or could not be.
+    """
     typed = things.filters(*FILTERS)
     tidy = things.without_addresses(typed)
     if tidy != typed:  # nobody's address stays in the URL
@@ -62,6 +66,7 @@ def invitations() -> Response:
             domain=typed["domain"] or None,
             homeserver=typed["homeserver"] or None,
             sender=like[0].sender if like else None,
+            undelivered_to=typed["to"] or None,
         )
         after = request.args.get("after")
         page = search.find_page(session, now, wanted, within=within, after=after)
@@ -152,11 +157,6 @@ def _find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
 
 def _find_all(session: Session, typed: Sequence[str]) -> Sequence[ThirdPartyInvitation]:
     """Those of these ids that are known and in the scope."""
-    ids = []
-    for each in typed:
-        try:
-            ids.append(uuid.UUID(each))
-        except ValueError:
-            continue
+    ids = things.read_ids(typed)
     within = scoping.invitations_within(session, operator().scope)
     return search.find_within(session, ids, within) if ids else []

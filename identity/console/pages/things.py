@@ -1,5 +1,6 @@
 """What the screens of homeservers, mails, invitations, incidents and the journal share."""
 
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, abort, request
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
@@ -28,12 +30,34 @@ MAX_TYPED: Final = 255  # characters of one filter
 
 def show_thing(name: str, /, **values: Any) -> Response:
     """Render a screen whose template writes moments of views (ISO 8601) by `at`."""
-    return show(name, at=at, hours=HOURS, **values)
+    return show(name, at=at, ago=ago, days_old=days_old, hours=HOURS, **values)
 
 
 def at(iso: str | None) -> str:
     """A moment of a view as people read it; "" for none."""
     return wording.clock(datetime.fromisoformat(iso)) if iso else ""
+
+
+def ago(iso: str) -> Markup:
+    """How long ago a moment of a view was: "12 s ago"."""
+    return wording.ago(datetime.fromisoformat(iso))
+
+
+def days_old(iso: str) -> Markup:
+    """The age of a thing that was made at a moment of a view, in days."""
+    days = (services.now() - datetime.fromisoformat(iso)) // timedelta(days=1)
+    return wording.counted("console.days_old", max(days, 0))
+
+
+def read_ids(typed: Iterable[str]) -> list[uuid.UUID]:
+    """The ids of a form; what is none is left out."""
+    found = []
+    for each in typed:
+        try:
+            found.append(uuid.UUID(each))
+        except ValueError:
+            continue
+    return found
 
 
 def filters(*names: str) -> dict[str, str]:

@@ -23,7 +23,15 @@ from identity.homeservers import (
 )
 from identity.homeservers.models import Homeserver
 from identity.homeservers.service import NewHomeserver
-from identity.homeservers.views import describe, readable, readable_value
+from identity.homeservers.views import (
+    describe,
+    describe_all,
+    describe_whole,
+    readable,
+    readable_value,
+    readable_whole,
+)
+from identity.invitations import homeserver_jobs
 from identity.rule_changes import service as rule_changes
 
 from .changes import set_
@@ -178,17 +186,24 @@ def read_new(name: str, **facts: Any) -> NewHomeserver:
 @homeserver.command(name="list")
 @as_json
 def list_() -> None:
-    """List the homeservers by name.
+    """List the homeservers by name, with the revision of the rules that each has.
 
-    JSON: a list of what `show` prints.
+    JSON: a list of what `show` prints, without breakers, credentials and jobs, and with
+    {"answers": boolean}.
     """
     with open_services() as services, services.database.reading() as session:
-        now = services.now()
-        rows = [describe(each, now) for each in homeservers.find_all(session)]
+        rows = describe_all(session, homeservers.find_all(session), services.now())
     if print_json(rows):
         return
     columns = ("name", "label", "url", "connector", "guests", "state")
-    print_table(columns, ([readable_value(row[column]) for column in columns] for row in rows))
+    revisions = [(row["module"] or {}).get("revision") for row in rows]
+    print_table(
+        (*columns, "revision"),
+        (
+            [readable_value(each) for each in (*(row[column] for column in columns), revision)]
+            for row, revision in zip(rows, revisions, strict=True)
+        ),
+    )
 
 
 @homeserver.command()
@@ -200,12 +215,22 @@ def show(name: str) -> None:
     \b
     JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
            "class_source": text, "federation_url", "client_url": text or null,
-           "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
+           "private_ca", "insecure", "has_secrets": boolean, "created_at": time, "state": text,
+           "held_at", "held_until", "suspended_at", "retired_at": time or null,
+           "module": null if it never called, or {"heard_at": time, "version": number,
+                     "reports", "actions": [text], "skipped_rules": number,
+                     "revision": number or null},
+           "breakers": {interface: {"failures": number, "open_until": time or null}},
+           "credentials": [{"issued_at": time, "ends_at": time or null}],
+           "jobs": {"deliveries_waiting", "deliveries_given_up", "others_waiting",
+                    "others_given_up", "held": number}}
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        shown = describe(registered_homeservers.find(session, name), services.now())
+        row = registered_homeservers.find(session, name)
+        shown = describe_whole(session, row, services.now())
+        shown["jobs"] = homeserver_jobs.describe(session, name)
     if not print_json(shown):
-        print_facts(readable(shown))
+        print_facts(readable_whole(shown))
 
 
 homeserver.add_command(set_)

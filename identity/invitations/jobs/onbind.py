@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
 from identity.accounts import classes as account_classes
-from identity.core import continuity, outbox, retries
+from identity.core import continuity, retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
-from identity.core.outbox import Job, JobKind, Lane
+from identity.core.outbox import Job
 from identity.homeservers import (
     models as homeservers,
     onbind_client,
@@ -246,7 +246,7 @@ def _superseded(
         invitations.reconsider_class(session, rules, row)
         _end_delivery(row, Delivery.SUPERSEDED)(session)
         if record_event(session, now, row, state, happened, by=BY, detail=detail):
-            outbox.enqueue(session, JobKind.REVOCATION, row.id, now, lane=Lane.NORMAL)
+            invitations.order_clearing(session, now, row)
 
     return conclude
 

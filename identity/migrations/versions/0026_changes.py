@@ -47,7 +47,6 @@ def upgrade() -> None:
         sa.Column("ended_at", MOMENT, nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
-        sa.Column("why_code", sa.String(), server_default="", nullable=False),
         sa.Column("broken_glass_at", MOMENT, nullable=True),
         sa.Column("broken_glass_reason", sa.String(), nullable=False),
         sa.Column("review_until", MOMENT, nullable=True),

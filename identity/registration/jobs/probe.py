@@ -76,5 +76,10 @@ def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
 
 def _probing_in_bulk(job: Job, now: datetime) -> RecordOutcome:
     return lambda session: outbox.enqueue(
-        session, JobKind.SERVER_PROBE, job.subject_id, now, lane=Lane.BULK
+        session,
+        JobKind.SERVER_PROBE,
+        job.subject_id,
+        now,
+        lane=Lane.BULK,
+        homeserver=job.homeserver,
     )

@@ -182,7 +182,9 @@ def _claim(
         if lane is None:
             return _claim_both(services, session, request, homeserver, name=name, language=language)
         request.language = language
-        registration.wait_for_homeserver(session, now, request, lane=lane)
+        registration.wait_for_homeserver(
+            session, now, request, homeserver=homeserver.name, lane=lane
+        )
     raise problems.ServerAway(homeserver.label)
 
 

@@ -17,6 +17,7 @@ from identity.command.printing import (
     print_table,
     readable_time,
 )
+from identity.homeservers import rules_held
 from identity.rule_changes import changes, files, views
 from identity.rule_changes.change_models import Change, ChangeState, Origin
 from identity.rule_changes.service import Key
@@ -94,7 +95,10 @@ def show(number: int, *, effects: bool, verbose: bool) -> None:
 
     \b
     JSON: as of `new`, and {"lines_shown": [{"sign", "kind", "pattern", "now", "will"}],
-           "effects": [{"effect", "domain", "addresses"}], "history": [journal row]}
+           "effects": [{"effect", "domain", "addresses"}], "history": [journal row],
+           "taken": null, or once it is applied {"revision", "taken_by", "of": number,
+                    "late": [{"name", "label": text, "revision": number or null,
+                              "heard_at": time}], "apart": [{"name", "label", "why": text}]}}
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         found = changes.required(session, number)
@@ -105,16 +109,27 @@ def show(number: int, *, effects: bool, verbose: bool) -> None:
             lines = {"items": [*lines["items"], *more["items"]], "next": more["next"]}
         by_domain = views.describe_effects(session, found)
         history = views.describe_history(session, found)
+        revision = found.revision
+        taken = None if revision is None else rules_held.describe(session, revision)
     more_facts = {"lines_shown": lines["items"], "effects": by_domain, "history": history}
-    if print_json(described | more_facts):
+    if print_json(described | more_facts | {"taken": taken}):
         return
     print_change(described)
+    if taken is not None:
+        print_message(_told_of_taken(taken))
     print_lines(lines["items"], of=described["lines"])
     if effects:
         rows = (
             (each["effect"], each["display_domain"], str(each["addresses"])) for each in by_domain
         )
         print_table(("effect", "domain", "addresses"), rows)
+
+
+def _told_of_taken(taken: dict[str, Any]) -> str:
+    """How far its revision has come, as a line."""
+    late = ", ".join(each["name"] for each in taken["late"])
+    said = f"Revision {taken['revision']}: {taken['taken_by']} homeservers of {taken['of']} have it"
+    return f"{said}; not yet: {late}." if late else f"{said}."
 
 
 @change.command()

@@ -15,6 +15,7 @@ from identity.accounts.feed_state import FeedState
 from identity.core import continuity
 from identity.core.database import AWAY
 from identity.homeservers import modules as homeserver_modules
+from identity.homeservers.modules import Revisions
 from identity.invitations import inviters
 from identity.keys import service as signing_keys
 from identity.problems import TooMuchAtOnce, WrongParameter
@@ -53,14 +54,14 @@ class Reports(Body):
 def rules() -> Response:
     """The current rules, with the kinds of the calling and the other homeservers.
 
-    The query says what the module supports, which is recorded for `guichet doctor`. While the
-    database is away, the answer is the last one of this process to this homeserver.
+    The query says what the module supports, which is recorded with the revision that it has now.
+    While the database is away, the answer is the last one of this process to this homeserver.
     """
     last: LastAnswers = current_app.extensions[LAST]
     homeserver = homeserver_of_module()
     try:
-        _record_module(homeserver)
         made = last.rules[homeserver] = _make(partial(_compose_rules, homeserver))
+        _record_module(homeserver, made)
     except AWAY as error:
         if homeserver not in last.rules:
             raise
@@ -172,16 +173,19 @@ def _first_state() -> FeedState:
         return feed_state.lock_state(session)
 
 
-def _record_module(homeserver: str) -> None:
-    """Record what the module says of itself, if that changed or is old."""
+def _record_module(homeserver: str, made: Answer) -> None:
+    """Record what the module says of itself and which rules it has, if that changed or is old."""
     declared_texts = parameters.optional("version", "reports", "actions", "skipped")
     declared = homeserver_modules.read_declaration(*declared_texts)
+    tags = request.if_none_match.as_set(include_weak=True)
     now = services.now()
     with services.database.reading() as session:
-        is_news = homeserver_modules.is_changed(session, now, homeserver, declared)
+        held = sync.find_held(made, tags, homeserver_modules.find_sent(session, homeserver))
+        revisions = Revisions(held, made.number)
+        is_news = homeserver_modules.is_changed(session, now, homeserver, declared, revisions)
     if is_news:
         with services.database.transaction() as session:
-            homeserver_modules.record_declaration(session, now, homeserver, declared)
+            homeserver_modules.record_declaration(session, now, homeserver, declared, revisions)
 
 
 def _classify_agents() -> None:

@@ -1,10 +1,14 @@
 """`guichet homeserver`."""
 
+import uuid
+
 import pytest
 from pydantic import SecretStr
 
+from identity.core import outbox
+from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
-from identity.homeservers import credentials, models as homeservers
+from identity.homeservers import credentials, models as homeservers, module_models
 from identity.homeservers.secrets import open_secret
 from identity.services import build_worker_services
 from identity.settings import read_settings
@@ -51,6 +55,44 @@ def test_a_dry_run_registers_nothing(run):
     assert shown["default_rule"] is True
     assert run.json("homeserver", "list") == []
     assert run.json("domain", "list") == {"revision": 0, "rules": []}
+
+
+def test_list_and_show_tell_which_rules_a_homeserver_has_and_what_waits_for_it(run, opened, clock):
+    run("homeserver", "add", EDUCATION, *URL)
+    assert run.json("homeserver", "list")[0]["module"] is None
+    assert "never heard" in run("homeserver", "show", EDUCATION).output
+    with opened.transaction() as session:
+        facts = {
+            "heard_at": clock(),
+            "version": 2,
+            "reports": "joined",
+            "actions": "",
+            "skipped": 0,
+        }
+        module_models.upsert(session, EDUCATION, facts | {"revision": 88, "sent_revision": 88})
+        subject = uuid.uuid4()
+        outbox.enqueue(
+            session,
+            JobKind.REVOCATION,
+            subject,
+            clock(),
+            lane=Lane.NORMAL,
+            homeserver=EDUCATION,
+        )
+    assert run.json("homeserver", "list")[0]["module"]["revision"] == 88
+    assert "88" in run("homeserver", "list").output
+    shown = run.json("homeserver", "show", EDUCATION)
+    assert shown["module"]["revision"] == 88
+    assert shown["jobs"] == {
+        "deliveries_waiting": 0,
+        "deliveries_given_up": 0,
+        "others_waiting": 1,
+        "others_given_up": 0,
+        "held": 0,
+    }
+    assert len(shown["credentials"]) == 1
+    read = run("homeserver", "show", EDUCATION).output
+    assert ("joined" in read, "jobs: others waiting" in read) == (True, True)
 
 
 def test_a_name_that_is_there_is_refused_and_stays(run):

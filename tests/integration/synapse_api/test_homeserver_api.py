@@ -142,6 +142,42 @@ def test_who_asks_for_the_rules_says_what_it_can_do(client, credential, services
     assert client.get(f"{API}/rules?{query}&actions=room", headers=credential).status_code == 400
 
 
+def test_the_revision_that_a_module_has_is_known_also_if_nothing_is_new(
+    client, credential, services, clock, publish
+):
+    def ask(tag=""):
+        told = {"If-None-Match": tag} if tag else {}
+        answer = client.get(f"{API}/rules?version=2", headers=credential | told)
+        return answer.status_code, answer.headers["ETag"]
+
+    def known():
+        with services.database.reading() as session:
+            row = homeserver_modules.find(session, "education.example")
+        return row.revision, row.heard_at
+
+    _, first = ask()
+    assert known() == (1, clock())
+    publish(rule(RuleKind.DOMAIN, "asso.example"))
+    assert known()[0] == 1
+    clock.advance(seconds=20)
+    status, second = ask(first)
+    assert (status, known()) == (200, (2, clock()))
+    # Its next call says that it has the older one still: it did not take what it was sent.
+    clock.advance(seconds=20)
+    assert ask(first)[0] == 200
+    assert known() == (1, clock())
+    clock.advance(seconds=20)
+    assert ask(second)[0] == 304
+    assert known() == (2, clock())
+    written = clock()
+    clock.advance(seconds=59)
+    ask(second)
+    assert known() == (2, written)
+    clock.advance(seconds=1)
+    assert ask(second)[0] == 304
+    assert known() == (2, clock())
+
+
 def test_a_homeserver_that_changes_its_kind_is_told_without_a_new_revision(
     client, credential, services
 ):

@@ -32,6 +32,7 @@ FILTERS = {
     ),
     "invitations": (
         *("state=sent", "state=expired", "delivery=dead", "domain=open.example", "held=yes"),
+        *("to=agents.example", "to=agents.example&delivery=dead"),
         *("homeserver=agents.example", "room=!r:agents.example", "like={invitation_id}"),
     ),
     "journal": ("action=mail", "actor=olga", "since=2027-02-20", "door=api"),
@@ -70,7 +71,8 @@ def test_every_screen_reads_by_index_and_asks_few_questions(
     ada = make_operator("Ada", Role.ADMIN, Role.APPROVER, Role.SUPPORT)
     audrey = make_operator("Audrey", Role.AUDITOR)
     paths = screens(ada, rows=4000)
-    seen = [(ada, path) for path in filtered(services, paths)]
+    applied = paths["roll_back_page"].removesuffix("/roll-back")
+    seen = [(ada, path) for path in (*filtered(services, paths), applied)]
     seen += [(audrey, paths[name]) for name in ("home", "journal")]
     browsers = {each.id: sign_in(each) for each in (ada, audrey)}
     asked, slow = 0, []

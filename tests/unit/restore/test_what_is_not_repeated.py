@@ -276,7 +276,7 @@ def test_nobody_is_told_again_that_their_homeserver_is_back(
     worker_services, request_, backups, restore, clock, sent
 ):
     with worker_services.database.transaction() as session:
-        registration.wait_for_homeserver(session, clock(), request_)
+        registration.wait_for_homeserver(session, clock(), request_, homeserver="education.example")
     backups.take()
     assert restore().probes == 1
     assert [each.gave_up_at is None for each in jobs(worker_services, JobKind.SERVER_PROBE)] == [

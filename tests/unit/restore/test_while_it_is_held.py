@@ -287,7 +287,7 @@ def test_who_was_told_that_their_homeserver_is_back_is_not_told_again_after_a_fr
     with services.database.transaction() as session:
         confirmed = {"state": RequestState.CONFIRMED, "confirmed_at": clock()}
         session.execute(update(VerificationRequest).values(**confirmed))
-        registration.wait_for_homeserver(session, clock(), request_)
+        registration.wait_for_homeserver(session, clock(), request_, homeserver="education.example")
         until = clock() + timedelta(hours=2)
         freezes.freeze(session, clock(), OLGA, Frozen.SIGN_UPS, until=until)
     backups.work(Lane.BULK)

@@ -245,6 +245,32 @@ def test_what_cannot_be_read_is_said_to_be_unreadable(zoe, report, facts):
     assert report("joined", **facts) == Outcome("rejected", "unreadable")
 
 
+def test_refusals_are_counted_by_the_hour_for_the_page_of_their_homeserver(
+    database, zoe, report, clock
+):
+    def told(count, at, reason="guest_may_not_invite"):
+        milliseconds = int(at.timestamp() * 1000)
+        refused = {"user_id": INVITEE, "reason": reason, "count": count, "last_at": milliseconds}
+        assert report("refusals", refusals=[refused]).result == "ok"
+
+    def counted(since):
+        with database.reading() as session:
+            return report_models.count_refusals(session, GUESTS, since)
+
+    now, week = clock(), timedelta(days=7)
+    told(2, now)
+    told(1_000_000, now - timedelta(days=8))
+    told(3, now - timedelta(days=2))
+    told(41, now, "guest_may_not_create_room")
+    expected = {"guest_may_not_create_room": 41, "guest_may_not_invite": 5}
+    assert counted(now - week) == expected
+    assert list(counted(now - week)) == list(expected)
+    told(1, now + timedelta(days=400))  # a clock that goes ahead: it counts now
+    assert counted(now - week)["guest_may_not_invite"] == 6
+    with database.reading() as session:
+        assert report_models.count_refusals(session, "mixed.example", now - week) == {}
+
+
 @pytest.mark.slow
 def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, report, clock):
     one = uuid.uuid4()
@@ -258,7 +284,9 @@ def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, repo
             return cleaned(session, clock())["module reports"]
 
     assert deleted() == 0
-    clock.advance(days=61)
+    clock.advance(days=8, hours=1)
+    assert deleted() == 1  # how many refusals there were in that hour
+    clock.advance(days=53)
     assert deleted() == 2
     clock.advance(days=30)
     assert deleted() == 1

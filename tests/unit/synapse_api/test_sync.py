@@ -151,3 +151,21 @@ def test_a_revision_is_read_once_however_many_ask(database, mixed, clock):
     assert (first.tag, first.body) == (again.tag, again.body)
     assert other.tag != first.tag
     assert json.loads(other.body)["homeserver"]["name"] == "education.example"
+
+
+@pytest.mark.parametrize(
+    ("tags", "sent", "held"),
+    [
+        ((), None, 89),  # it never asked before
+        (("e.88.abc",), 88, 89),  # it takes what it is sent
+        (("e.89.abc",), 88, 89),  # it has it already
+        (("e.89.def",), 89, 89),  # it has it, and something else of the answer changed
+        (("e.88.abc",), 89, 88),  # it was sent 89 before, and did not take it
+        (("old.95.abc",), 89, 89),  # what it has is of another epoch
+        (("e.x.abc",), 89, 89),
+        (("e.²", "e." + "9" * 400), 89, 89),
+    ],
+)
+def test_a_module_has_what_it_is_sent_unless_it_says_that_it_did_not_take_it(tags, sent, held):
+    made = sync.Answer(b"{}", 89, "e.89.abc")
+    assert sync.find_held(made, set(tags), sent) == held

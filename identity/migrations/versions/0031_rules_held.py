@@ -1,0 +1,62 @@
+"""The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+INVITATIONS = "third_party_invitations"
+INVITEE = {
+    "postgresql": "substr(invitee, strpos(invitee, ':') + 1)",
+    "sqlite": "substr(invitee, instr(invitee, ':') + 1)",
+}
+HELD = ("revision", "sent_revision")
+UNDONE = sa.text("homeserver IS NOT NULL AND done_at IS NULL")
+
+
+def upgrade() -> None:
+    op.add_column("changes", sa.Column("why_code", sa.String(), server_default="", nullable=False))
+    op.create_index(
+        f"ix_{INVITATIONS}_invitee",
+        INVITATIONS,
+        [sa.text(INVITEE[op.get_bind().dialect.name]), "delivery", "created_at", "id"],
+    )
+    op.create_index(op.f("ix_health_findings_what"), "health_findings", ["what"])
+    # Null until the module calls next, which is within seconds.
+    for name in HELD:
+        op.add_column("homeserver_modules", sa.Column(name, sa.Integer(), nullable=True))
+    op.create_table(
+        "module_refusal_counts",
+        sa.Column("homeserver", sa.String(), nullable=False),
+        sa.Column("hour_at", MOMENT, nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "homeserver", "hour_at", "reason", name=op.f("pk_module_refusal_counts")
+        ),
+    )
+    op.create_index(op.f("ix_module_refusal_counts_hour_at"), "module_refusal_counts", ["hour_at"])
+    # Null for what calls none. Jobs of before are done or given up within days.
+    op.add_column("outbox", sa.Column("homeserver", sa.String(), nullable=True))
+    op.create_index(
+        "ix_outbox_homeserver",
+        "outbox",
+        ["homeserver", "created_at", "id"],
+        postgresql_where=UNDONE,
+        sqlite_where=UNDONE,
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_outbox_homeserver", "outbox")
+    op.drop_column("outbox", "homeserver")
+    op.drop_table("module_refusal_counts")
+    for name in HELD:
+        op.drop_column("homeserver_modules", name)
+    op.drop_index(op.f("ix_health_findings_what"), "health_findings")
+    op.drop_index(f"ix_{INVITATIONS}_invitee", INVITATIONS)
+    op.drop_column("changes", "why_code")
