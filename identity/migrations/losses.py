@@ -21,8 +21,8 @@ TRANSIENT = {
     *("sso_providers", "sso_states"),
     "passkey_challenges",  # a browser asks for another
 }
-# These columns say when a thing ended, with which request it began, or how often its end was not
-# known: for logs, figures and marks alone.
+# These columns say when a thing ended, with which request it began, which homeserver it calls or
+# what it holds, or how often its end was not known: for pages, logs, figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)
 BOOKKEEPING = {
     "changes.why_code",
