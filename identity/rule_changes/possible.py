@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from identity.core.outbox import JobKind
-from identity.operators.models import Operator
+from identity.operators.sessions import SignedIn
 from identity.settings import Settings
 
 from . import approvals, changes, rolling_back, telling
@@ -29,6 +29,7 @@ class Step(StrEnum):
     ABANDON = "abandon"
 
 
+TAKES_TWO: Final = {Step.PROPOSE, Step.APPROVE, Step.BREAK_GLASS}
 STEPS: Final = {
     ChangeState.DRAFT: (Step.EDIT, Step.CHECK, Step.ABANDON),
     ChangeState.CHECKING: (Step.ABANDON,),
@@ -44,14 +45,15 @@ STEPS: Final = {
 
 
 def find_steps(
-    session: Session, settings: Settings, now: datetime, change: Change, who: Operator
+    session: Session, settings: Settings, now: datetime, change: Change, who: SignedIn
 ) -> frozenset[Step]:
     """The steps that this operator can take, their roles not asked: the caller asks those."""
     again = (Step.EDIT, Step.CHECK, Step.ABANDON) if change.state in EDITABLE else ()
     steps = set(STEPS.get(ChangeState(change.state), again))
     if change.lines == 0:
         steps -= {Step.CHECK, Step.PROPOSE}
-    alone = may_alone(session, settings, now, change, who)
+    # Whether one person is enough is looked up where it decides, so not once it is in force.
+    alone = bool(steps & TAKES_TWO) and may_alone(session, settings, now, change, who)
     if alone and change.state == ChangeState.CHECKED:
         steps = (steps | {Step.APPROVE}) - {Step.PROPOSE, Step.BREAK_GLASS}
     if alone:
@@ -65,20 +67,20 @@ def find_steps(
 
 
 def may_alone(
-    session: Session, settings: Settings, now: datetime, change: Change, who: Operator
+    session: Session, settings: Settings, now: datetime, change: Change, who: SignedIn
 ) -> bool:
     """Whether no other person is asked: by policy, or for the reversal of one's own."""
     if not approvals.needs_two(session, settings):
         return True
-    return rolling_back.may_apply_alone(session, now, change, who.id)
+    return rolling_back.may_apply_alone(session, now, change, who.operator_id)
 
 
-def is_own(change: Change, who: Operator, *, applied: bool = False) -> bool:
+def is_own(change: Change, who: SignedIn, *, applied: bool = False) -> bool:
     """Whether this operator made, edited or proposed it; `applied`: or let it come into force."""
     ids = {change.author_id, change.applied_by_id if applied else None}
     names = {change.author, change.proposed_by, *change.editors}
     names |= {change.applied_by} if applied else set()
-    return who.id in ids or who.name in names
+    return who.operator_id in ids or who.name in names
 
 
 def is_waiting(change: Change) -> bool:

@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session
 from identity.console import scoping
 from identity.domain_requests import answering
 from identity.homeservers import rules_held
-from identity.operators import models as operators
 from identity.operators.roles import Deed
-from identity.problems import NoSuchOperator
 from identity.rule_changes import changes as changing, possible, views
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.rule_changes.checking import WORSE
@@ -74,16 +72,13 @@ def show_change(
     who, now = operator(), services.now()
     with services.database.reading() as session:
         found = changing.required(session, number, who.scope)
-        me = operators.find(session, who.operator_id)
-        if me is None:
-            raise NoSuchOperator
-        steps = possible.find_steps(session, services.settings, now, found, me)
+        steps = possible.find_steps(session, services.settings, now, found, who)
         values: dict[str, Any] = {
             "change": views.describe_change(session, found),
             "seen": changing.mark_of(found),
             "lines": lines_of(session, found, limit=SHOWN),
             "answered": answering.describe_answered(session, now, found),
-            "is_own": possible.is_own(found, me),
+            "is_own": possible.is_own(found, who),
             "is_waiting": possible.is_waiting(found),
             "is_stuck": possible.is_stuck(session, found),
             "taken": _taken(session, found),

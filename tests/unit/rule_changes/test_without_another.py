@@ -13,7 +13,7 @@ from identity.homeservers import models as homeservers
 from identity.operators import models as operators
 from identity.operators.roles import Role
 from identity.rule_changes import applying, approvals, changes, rolling_back
-from identity.rule_changes.change_models import ChangeState
+from identity.rule_changes.change_models import ChangeState, Obstacle
 from identity.threepids import associations
 from tests.worlds.changes import *
 from tests.worlds.changes import ASSO, INES, NIGHT
@@ -137,8 +137,9 @@ def test_what_was_to_be_applied_without_approval_and_was_not_is_approved_like_an
     desk.work()
     assert desk.read(proposed).state == ChangeState.PROPOSED
     desk.do(approvals.break_glass, proposed, NIGHT, approver=ines, typed="4")
+    stopped = (Obstacle.HOMESERVER, "no homeserver")
     with desk.services.database.transaction() as session:
-        applying.fail(session, clock(), changes.required(session, proposed), "no homeserver")
+        applying.fail(session, clock(), changes.required(session, proposed), *stopped)
     assert (desk.read(proposed).broken_glass_at, desk.read(proposed).review_until) == (None, None)
 
 
