@@ -1,5 +1,6 @@
 """The page of a homeserver: which rules it has, what waits for it, and what is wrong with it."""
 
+import json
 import re
 import uuid
 from datetime import timedelta
@@ -263,7 +264,7 @@ def test_other_jobs_are_listed_and_only_harmless_ones_are_tried_again(
         entry = journal.find_recent(session, limit=1)[0]
     assert [at is None for at in given_up] == [True, False, False]
     assert (entry.action, entry.subject) == ("homeserver.retry_jobs", EDUCATION)
-    assert entry.facts == {"jobs": 1, "kinds": ["revocation"]}
+    assert json.loads(entry.facts) == {"jobs": 1, "kinds": ["revocation"]}
     with services.database.transaction() as session:
         again = homeserver_jobs.try_again(session, services.now(), OLGA, EDUCATION, [cleared])
         assert again == 0
