@@ -306,3 +306,16 @@ def test_whose_passkeys_are_taken_away_while_they_come_in_does_not(her_desk, app
         operator_session.sign_in(Response(), tried.operator, proved=True)
     with services.database.reading() as session:
         assert sessions.find_open(session, clock(), tried.operator.id) == []
+
+
+def test_a_page_that_answers_a_form_can_be_read_in_the_other_language(her_script, sign_in, ada):
+    browser = her_script.browser
+    assert her_script.sign_in(flags=1).status_code == 403
+    [link] = re.findall(r'<a href="([^"]+)" hreflang="fr"', browser.seen)
+    assert link == "/admin/sign-in?lang=fr"
+    assert heading(browser.get(link)) == "Se connecter à la console"
+    hers = sign_in(ada)
+    hers.get("/admin/me/passkeys/new")
+    assert 'href="/admin/me/passkeys/new?lang=fr" hreflang="fr"' in hers.seen
+    assert hers.post("/admin/me/passkeys", name="").status_code == 400
+    assert 'href="/admin/me?lang=fr" hreflang="fr"' in hers.seen
