@@ -272,7 +272,7 @@ class Settings(BaseSettings):
         """Require a relay unless the service is local: without one, mails stay in a folder."""
         if self.smtp_url is None and not self.is_local:
             raise ValueError(
-                "GUICHET_SMTP_URL is needed when GUICHET_PUBLIC_URL is not loopback, "
+                "GUICHET_SMTP_URL is needed when GUICHET_PUBLIC_URL or GUICHET_CONSOLE_URL is not loopback, "
                 "for example smtp://relay.example.org:587?tls=starttls"
             )
         return self
@@ -306,8 +306,9 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether people reach this service only on the machine it runs on."""
-        return is_loopback(urlsplit(self.public_url).hostname)
+        """Whether people and operators reach this service only on the machine it runs on."""
+        origins = (self.public_url, self.console_origin)
+        return all(is_loopback(urlsplit(each).hostname) for each in origins)
 
     @property
     def console_origin(self) -> str:

@@ -30,7 +30,13 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
     TimeoutError as NoConnection,
 )
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Session,
+    SessionTransaction,
+    sessionmaker,
+)
 
 from identity.database_urls import without_pooler
 from identity.settings import Settings
@@ -141,6 +147,14 @@ def wake_after_commit(session: Session, lane: str) -> None:
 def count_after_commit(session: Session, family: Family, **labels: str) -> None:
     """Record that something happened: it is counted once it is committed, and not before."""
     session.info.setdefault(COUNTS, []).append((family, labels))
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_what_was_to_follow(session: Session, undone: SessionTransaction) -> None:
+    """Of what is tried only, as in a dry run, nothing happened: the commit at its end is empty."""
+    if undone.parent is None:  # and not a savepoint alone
+        for each in (LANES, COUNTS):
+            session.info.pop(each, None)
 
 
 class Database:

@@ -257,13 +257,18 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     jobs = session.scalars(
         select(Job).where(Job.subject_id == subject_id, Job.done_at.is_(None))
     ).all()
+    retry_these(session, jobs, now)
+    return len(jobs)
+
+
+def retry_these(session: Session, jobs: Iterable[Job], now: datetime) -> None:
+    """Make these jobs due now, as `retry` does, and no others of their subjects."""
     for job in jobs:
         job.gave_up_at, job.due_at = None, now
         job.held_by = job.held_at = None
         # It counts anew, and is known to be uncertain.
         job.uncertain = min(job.uncertain, UNCERTAIN_AT_RETRY)
         wake_after_commit(session, job.lane)
-    return len(jobs)
 
 
 def bring_forward(

@@ -93,16 +93,19 @@ def try_again(
 
     Returns how many.
     """
+    # Of two operators who tick the same at once, the second finds that it is under way.
     found = session.scalars(
-        select(Job).where(
+        select(Job)
+        .where(
             *_is_other(homeserver),
             Job.id.in_(ids),
             Job.gave_up_at.is_not(None),
             Job.kind.in_(REPEATABLE),
         )
+        .order_by(Job.id)
+        .with_for_update()
     ).all()
-    for job in found:
-        outbox.retry(session, job.subject_id, now)
+    outbox.retry_these(session, found, now)
     if found:
         facts = {"jobs": len(found), "kinds": sorted({job.kind for job in found})}
         journal.write(

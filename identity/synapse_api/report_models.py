@@ -12,6 +12,7 @@ from identity.core.database import Base
 from identity.core.personal_data import USER_ID
 
 BEGUN = "begun"  # the result of a report that is not processed yet
+MOST_REASONS = 50  # of refusals, that are told of one homeserver
 
 
 class ModuleReport(Base):
@@ -105,10 +106,9 @@ def forget(
 
 
 def add_refusal_counts(
-    session: Session, *, homeserver: str, reason: str, count: int, last_at: datetime
+    session: Session, *, homeserver: str, reason: str, count: int, hour_at: datetime
 ) -> None:
-    """Count further refusals of a homeserver's module in the hour of the last one."""
-    hour_at = last_at.replace(minute=0, second=0, microsecond=0)
+    """Count further refusals of a homeserver's module in the hour that begins then."""
     statement = inserting.insert_statement(session, RefusalCount).values(
         homeserver=homeserver, hour_at=hour_at, reason=reason, count=count
     )
@@ -121,13 +121,17 @@ def add_refusal_counts(
 
 
 def count_refusals(session: Session, homeserver: str, since: datetime) -> dict[str, int]:
-    """How often its module refused something since then (to the hour), by reason, the most first."""
+    """How often its module refused something since then (to the hour), by reason, the most first.
+
+    Of the 50 commonest reasons: a module may name as many as it likes.
+    """
     row = RefusalCount
     total = func.sum(row.count)
     found = session.execute(
         select(row.reason, total)
         .where(row.homeserver == homeserver, row.hour_at > since)
         .group_by(row.reason)
+        .order_by(total.desc(), row.reason)
+        .limit(MOST_REASONS)
     )
-    by_reason = {reason: int(count) for reason, count in found}
-    return dict(sorted(by_reason.items(), key=lambda pair: (-pair[1], pair[0])))
+    return {reason: int(count) for reason, count in found}

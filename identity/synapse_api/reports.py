@@ -1,6 +1,7 @@
 """Processing the reports of our modules: memberships, invitations, addresses, refusals."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -270,21 +271,25 @@ def _unbound(context: ReportContext, report: Address) -> Outcome:
 
 
 def _refusals(context: ReportContext, report: Refusals) -> Outcome:
-    for each in report.refusals:
-        last_at = THE_BEGINNING + timedelta(milliseconds=each.last_at)
+    by_hour: Counter[tuple[datetime, str]] = Counter()
+    # In one order, so that of two reports at once none waits for the other in a circle.
+    for each in sorted(report.refusals, key=lambda refused: (refused.user_id, refused.reason)):
+        last_at = min(THE_BEGINNING + timedelta(milliseconds=each.last_at), context.now)
         report_models.add_refusals(
             context.session,
             user_id=each.user_id,
             reason=each.reason,
             count=each.count,
-            last_at=min(last_at, context.now),
+            last_at=last_at,
         )
+        by_hour[last_at.replace(minute=0, second=0, microsecond=0), each.reason] += each.count
+    for (hour_at, reason), count in sorted(by_hour.items()):
         report_models.add_refusal_counts(
             context.session,
             homeserver=context.homeserver,
-            reason=each.reason,
-            count=each.count,
-            last_at=min(last_at, context.now),
+            reason=reason,
+            count=count,
+            hour_at=hour_at,
         )
     return OK
 

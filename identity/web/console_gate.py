@@ -26,7 +26,7 @@ def check_reachable() -> None:
 
 
 def is_on_this_machine() -> bool:
-    """Whether the public URL and the Host header both name this machine.
+    """Whether the public URL, that of the console, and the Host header all name this machine.
 
     Only then does the operator of a trial installation come in, who has no second factor. A page of
     another site that resolves its own name to this machine does not get here, nor does a proxy that

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from flask import g, request
+from flask import current_app, g, request
 from markupsafe import Markup, escape
+from werkzeug.exceptions import HTTPException
 
 from identity.core.dates import Dates
 from identity.translations import LANGUAGES, choose_language, texts
@@ -18,6 +19,8 @@ from .request_context import services
 
 UNITS: Final = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 """Seconds of each."""
+UNKNOWN: Final = "pages.unknown_path"
+"""The view of all paths that have no page."""
 
 
 def language() -> str:
@@ -50,10 +53,27 @@ def keep_language_in_links(_endpoint: str, values: dict[str, Any]) -> None:
 
 
 def same_page_in(other: str) -> str:
-    """The URL of this page in another language."""
+    """The URL of this page in another language; of the one above it, if this is the answer to a form."""
     arguments = {key: value for key, value in request.args.items() if key != "lang"}
+    path = request.path if request.method in {"GET", "HEAD"} else _path_with_a_page()
     # One slash exactly: "//host/…" would be another site's address.
-    return f"/{quote(request.path.lstrip('/'))}?{urlencode({**arguments, 'lang': other})}"
+    return f"/{quote(path.lstrip('/'))}?{urlencode({**arguments, 'lang': other})}"
+
+
+def _path_with_a_page() -> str:
+    """This path if it can be opened, else the nearest above it: a form may have a path of its own."""
+    adapter = current_app.create_url_adapter(request)
+    path = request.path
+    while adapter is not None and path.strip("/"):
+        for each in (path, path + "/"):
+            try:
+                endpoint, _ = adapter.match(each, method="GET")
+            except HTTPException:
+                continue
+            if endpoint != UNKNOWN and endpoint.rpartition(".")[0] == request.blueprint:
+                return each
+        path = path.rpartition("/")[0]
+    return "/"
 
 
 def text(text_id: str, **values: Any) -> Markup:

@@ -71,12 +71,19 @@ class AtTheDesk:
 
 
 @pytest.fixture
-def settings(tmp_path) -> Settings:
+def console_url() -> str | None:
+    """The console's own origin; None: the public one."""
+    return None
+
+
+@pytest.fixture
+def settings(tmp_path, console_url) -> Settings:
     return Settings(
         _env_file=None,
         data_dir=tmp_path,
         secret_keys="a-key-for-the-tests-that-is-long-enough",
         public_url=ORIGIN,
+        console_url=console_url,
     )
 
 

@@ -49,7 +49,7 @@ def show_homeserver(session: Session, name: str) -> dict[str, Any]:
     return views.describe_whole(session, row, services.now()) | {"jobs": counted}
 
 
-@frame.reads("/homeservers/<name>/jobs", Deed.SEE)
+@frame.reads("/homeservers/<name>/jobs", Deed.SEE, *frame.PAGED)
 def list_homeserver_jobs(session: Session, name: str) -> dict[str, Any]:
     """What is to be done there beside deliveries, and what was given up; the oldest first."""
     _find(session, name)

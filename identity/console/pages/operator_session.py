@@ -6,7 +6,7 @@ from flask import Response, g
 
 from identity.core.journal import Actor
 from identity.networks import network_around
-from identity.operators import models as operators, sessions
+from identity.operators import service as operating, sessions
 from identity.operators.models import Operator
 from identity.operators.sessions import SignedIn
 from identity.problems import NoSuchOperator
@@ -54,13 +54,14 @@ def sign_in(
 ) -> Response:
     """Open a session in this browser, in place of the one it had. See `sessions.open_session`.
 
-    Raises NoSuchOperator if they may not come in any more: they may have been disabled just now.
+    `who`: as they were when they proved who they are. Raises NoSuchOperator if they may not come in any
+    more, or not by that: they may have been disabled just now, or their app and passkeys taken away.
     """
     before = session_cookies.read_token(COOKIE)
     with services.database.transaction() as database:
         now = services.now()
-        operator = operators.find(database, who.id)
-        if operator is None or not may_come_in_here(operator):
+        operator = operating.locked(database, who.id)
+        if operator.version != who.version or not may_come_in_here(operator):
             raise NoSuchOperator("This operator may not come in.")
         if before is not None:
             sessions.end_by_token(database, now, before)

@@ -24,7 +24,7 @@ COOKIE: Final = "passkey"
 
 def site() -> Site | None:
     """The site that passkeys are made for; None: none are offered here."""
-    return offered_at(services.settings.public_url, services.settings.service_name)
+    return offered_at(services.settings.console_origin, services.settings.service_name)
 
 
 def browser() -> str:

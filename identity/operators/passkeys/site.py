@@ -22,15 +22,15 @@ class Site:
     name: str
 
 
-def offered_at(public_url: str, service_name: str) -> Site | None:
-    """The site at this URL; None where no passkey works: without the library, or at an address without a name.
+def offered_at(origin: str, service_name: str) -> Site | None:
+    """The console at this URL; None where no passkey works: without the library, or at an address without a name.
 
     A passkey belongs to a domain, and browsers make none for an IP address: a trial installation
     has them at `localhost` and not at `127.0.0.1`.
     """
     if find_spec(LIBRARY) is None:
         return None
-    parts = urlsplit(public_url)
+    parts = urlsplit(origin)
     host, port = parts.hostname or "", parts.port
     if read_address(host) is not None:
         return None

@@ -3,6 +3,8 @@
 import json
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +19,7 @@ from identity.invitations import homeserver_jobs
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.keys import service as signing_keys
 from identity.operators.roles import Role, Scope
+from identity.routing.rules_in_force import RulesInForce
 from identity.rule_changes import changes, service as rule_changes
 from identity.rule_changes.change_models import ChangeState
 from identity.synapse_api import report_models
@@ -28,6 +31,13 @@ from tests.worlds.visitors import words
 GUESTS = "guests.example"
 PAGE = f"/admin/homeservers/{EDUCATION}"
 OLGA = Actor("Olga", "a test", "why")
+
+
+@pytest.fixture
+def services(services):
+    """Of a process that looks at the rules at every question, and not once a second."""
+    at_once = RulesInForce(services.database, services.now, look_every=0)
+    return replace(services, rules=at_once)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def publish(services, clock):
             change.revision = rule_changes.publish(session, clock(), difference, OLGA)
             change.state, change.applied_at = ChangeState.APPLIED, clock()
             change.applied_by = OLGA.name
-        clock.advance(seconds=5)  # processes look at the rules every other second
+        clock.advance(seconds=5)
         return change.number
 
     return publish
@@ -270,6 +280,42 @@ def test_other_jobs_are_listed_and_only_harmless_ones_are_tried_again(
         assert again == 0
 
 
+def test_a_job_that_nobody_ticked_is_left_alone_though_it_is_about_the_same(enqueue, services):
+    given_up, under_way = enqueue(JobKind.REVOCATION, why="away"), enqueue(JobKind.ROOM_TOOK)
+    with services.database.transaction() as session:
+        other = session.get(Job, under_way)
+        other.subject_id = session.get(Job, given_up).subject_id
+        leased = other.due_at = services.now() + outbox.LEASE
+    with services.database.transaction() as session:
+        ids = [given_up, under_way]
+        assert homeserver_jobs.try_again(session, services.now(), OLGA, EDUCATION, ids) == 1
+    with services.database.reading() as session:
+        assert session.get(Job, given_up).due_at == services.now()
+        assert session.get(Job, under_way).due_at == leased
+
+
+def test_two_who_try_the_same_jobs_at_once_try_them_once(enqueue, services):
+    given_up = [enqueue(JobKind.REVOCATION, why="away") for _ in range(3)]
+
+    def try_them(ids):
+        with services.database.transaction() as session:
+            return homeserver_jobs.try_again(session, services.now(), OLGA, EDUCATION, ids)
+
+    with ThreadPoolExecutor(4) as pool:
+        tried = list(pool.map(try_them, [given_up, given_up[::-1]] * 2))
+    assert sorted(tried) == [0, 0, 0, 3]
+
+
+def test_programs_read_the_jobs_to_their_end_page_by_page(enqueue, program):
+    expected = [str(enqueue(JobKind.REVOCATION, why="away")) for _ in range(3)]
+    caller, read, after = program(Role.VIEWER), [], ""
+    while after is not None:
+        page = caller.get(f"/homeservers/{EDUCATION}/jobs?limit=2&after={after}").json
+        read += [each["id"] for each in page["items"]]
+        after = page["next"]
+    assert read == expected
+
+
 def test_what_doctor_found_about_it_stands_with_what_mends_it(
     sign_in, vera, services, clock, program
 ):
@@ -306,10 +352,20 @@ def test_refusals_are_those_of_seven_days_of_its_own_module(sign_in, vera, servi
                 homeserver=name,
                 reason=reason,
                 count=count,
-                last_at=clock() - timedelta(days=days),
+                hour_at=clock() - timedelta(days=days),
             )
     page = words(sign_in(vera).get(PAGE))
     assert page.index("may_not_create_room: 41") < page.index("guest_may_not_invite: 7")
+
+
+def test_of_a_module_that_makes_up_reasons_the_commonest_are_shown(sign_in, vera, services, clock):
+    with services.database.transaction() as session:
+        for count in range(1, 61):
+            report_models.add_refusal_counts(
+                session, homeserver=EDUCATION, reason=f"why {count}!", count=count, hour_at=clock()
+            )
+    page = words(sign_in(vera).get(PAGE))
+    assert [n for n in range(1, 61) if f"why {n}!: {n}" in page] == list(range(11, 61))
 
 
 def test_the_ages_of_its_credential_and_of_our_key_are_told_in_days(sign_in, ada, services, clock):

@@ -25,7 +25,11 @@ def database_url(sqlite_url):
 @pytest.fixture
 def settings(settings, tmp_path) -> Settings:
     return Settings(
-        _env_file=None, data_dir=tmp_path, secret_keys=settings.secret_keys, console_url=f"{OPS}/"
+        _env_file=None,
+        data_dir=tmp_path,
+        secret_keys=settings.secret_keys,
+        console_url=f"{OPS}/",
+        smtp_url="smtp://relay.example.org",
     )
 
 
@@ -54,7 +58,9 @@ def test_redirects_answers_of_the_api_and_the_provider_lead_there(app, browser, 
     assert browser.get("/admin").headers["Location"].startswith(f"{OPS}/admin/")
     refused = program(Role.APPROVER).post("/freezes/sign-ups/thaw")
     assert refused.json["org.guichet.url"] == f"{OPS}/admin/incidents"
-    client = client_of(Settings(_env_file=None, console_url=OPS, **SSO))
+    client = client_of(
+        Settings(_env_file=None, console_url=OPS, smtp_url="smtp://x.example", **SSO)
+    )
     assert client.back_url == f"{OPS}/admin/sign-in/sso/back"
     assert client.left_url == f"{OPS}/admin/sign-in/sso/left"
 

@@ -6,12 +6,15 @@ import sys
 from dataclasses import replace
 
 import pytest
+from flask import Response
 from sqlalchemy import select
 
+from identity.console.pages import operator_session
 from identity.core.journal import JournalEntry
 from identity.core.rate_limits import PASSKEY_SIGN_INS
-from identity.operators import factors, helping, models as operators
+from identity.operators import factors, helping, models as operators, sessions
 from identity.operators.passkeys import models as stored
+from identity.problems import NoSuchOperator
 from identity.web.request_context import EXTENSION
 from tests.worlds.authenticators import Authenticator
 from tests.worlds.console import *
@@ -275,3 +278,44 @@ def test_an_operator_reads_in_their_mail_what_became_of_a_passkey(her_script, ma
     assert ("ada@ops.example", "operator_notice") in mailbox.deliver()
     assert "The passkey “office laptop” was added" in " ".join(mailbox.text().split())
     assert json.dumps(mailbox.text()).count("/admin/me") >= 1
+
+
+@pytest.mark.parametrize("console_url", ["http://console.localhost:8095"])
+def test_they_belong_to_the_console_where_that_has_an_origin_of_its_own(
+    services, ada, apps, sign_in, console_url
+):
+    assert services.settings.public_url == ORIGIN != console_url
+    apps.enrol(ada)
+    script = WithScript(sign_in(ada), Authenticator(console_url))
+    made = script.browser.post(
+        "/admin/me/passkeys", name="office laptop", new_passkey=script.make()
+    )
+    assert "The passkey office laptop is added." in words(made)
+    assert script.authenticator.passkeys[0].rp_id == "console.localhost"
+    script.browser.post("/admin/sign-out")
+    assert script.sign_in(origin=ORIGIN).status_code == 403
+    assert heading(script.sign_in()) == HOME
+
+
+def test_whose_passkeys_are_taken_away_while_they_come_in_does_not(her_desk, app, services, clock):
+    tried = her_desk.sign_in()
+    assert tried.is_right
+    with services.database.transaction() as session:
+        helping.reset_factor(session, clock(), SHELL, tried.operator.id)
+    with app.test_request_context("/admin/sign-in/passkey"), pytest.raises(NoSuchOperator):
+        operator_session.sign_in(Response(), tried.operator, proved=True)
+    with services.database.reading() as session:
+        assert sessions.find_open(session, clock(), tried.operator.id) == []
+
+
+def test_a_page_that_answers_a_form_can_be_read_in_the_other_language(her_script, sign_in, ada):
+    browser = her_script.browser
+    assert her_script.sign_in(flags=1).status_code == 403
+    [link] = re.findall(r'<a href="([^"]+)" hreflang="fr"', browser.seen)
+    assert link == "/admin/sign-in?lang=fr"
+    assert heading(browser.get(link)) == "Se connecter à la console"
+    hers = sign_in(ada)
+    hers.get("/admin/me/passkeys/new")
+    assert 'href="/admin/me/passkeys/new?lang=fr" hreflang="fr"' in hers.seen
+    assert hers.post("/admin/me/passkeys", name="").status_code == 400
+    assert 'href="/admin/me?lang=fr" hreflang="fr"' in hers.seen

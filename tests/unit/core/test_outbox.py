@@ -116,7 +116,15 @@ def test_a_rollback_writes_nothing_and_wakes_nobody(database, clock):
     with pytest.raises(RuntimeError):
         write_and_fail()
     assert rung == []
-    put(database, clock)
+    with database.transaction() as session:
+        outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.BULK)
+        session.flush()
+        session.rollback()  # what was tried, to look at
+    assert rung == []
+    with database.transaction() as session:
+        outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+        session.flush()
+        session.begin_nested().rollback()  # a savepoint alone
     assert rung == [{"urgent"}]
 
 

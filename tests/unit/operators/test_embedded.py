@@ -93,3 +93,18 @@ def test_it_is_an_approver_on_the_one_machine(services, local, ines):
     settings = services.settings.model_copy(update={"approvals": "two"})
     with services.database.reading() as session:
         assert approvals.needs_two(session, settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_local"),
+    [
+        ({}, True),
+        ({"console_url": "http://localhost:8095"}, True),
+        ({"console_url": "https://ops.example.org"}, False),
+        (PUBLIC, False),
+        ({**PUBLIC, "console_url": "https://localhost:8095"}, False),
+    ],
+)
+def test_the_service_is_public_where_people_or_operators_are(given, is_local):
+    given = {"smtp_url": "smtp://relay.example.org", **given}
+    assert Settings(_env_file=None, **given).is_local is is_local
