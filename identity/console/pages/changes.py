@@ -14,7 +14,7 @@ from identity.homeservers import rules_held
 from identity.operators import models as operators
 from identity.operators.roles import Deed
 from identity.problems import NoSuchOperator
-from identity.rule_changes import changes as changing, possible, views
+from identity.rule_changes import changes as changing, possible, views, warnings
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.rule_changes.checking import WORSE
 from identity.rule_changes.possible import Step
@@ -98,6 +98,8 @@ def show_change(
         effects=[*EFFECTS, *EFFECTS_BESIDE],
         hurting=WORSE,
         ago=things.ago,
+        at=things.at,
+        most_warned=warnings.MAX_NAMED,
         is_followed=bool(is_new and values["taken"] and values["taken"]["late"]),
         **values,
     )
