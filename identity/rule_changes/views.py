@@ -139,7 +139,7 @@ def describe_effects(
     session: Session, change: Change, *, effect: str | None = None, limit: int = MAX_EFFECTS
 ) -> list[dict[str, Any]]:
     """How many addresses of which domain it affects in which way, the largest numbers first."""
-    found = changes.find_effects(session, change.id, effect=effect, limit=limit)
+    found = checking.find_effects(session, change.id, effect=effect, limit=limit)
     return [
         {
             "effect": each.effect,

@@ -11,7 +11,7 @@ from domain_rules.rule import AccountClass, RuleKind
 from identity.core.journal import Actor
 from identity.homeservers import health_models
 from identity.operators.roles import Role, Scope
-from identity.rule_changes import change_models, changes, service
+from identity.rule_changes import change_models, changes, checking, service
 from identity.rule_changes.change_models import ChangeState
 from tests.worlds.console import *
 from tests.worlds.rule_changing import *
@@ -177,7 +177,7 @@ def test_how_far_a_check_has_come_is_shown(editor, services, read):
     editor.get("/admin/changes/new")
     editor.post("/admin/changes/new", **OPEN)
     with services.database.transaction() as session:
-        changes.record_progress(session, read().id, done=125_000, total=312_480)
+        checking.record_progress(session, read().id, done=125_000, total=312_480)
     page = editor.get("/admin/changes/C-1")
     assert "125,000 addresses of 312,480" in words(page)
     assert ('value="125000" max="312480"' in page.text, "Refresh" in page.text) == (True, True)
