@@ -34,6 +34,12 @@ class NumberedMailbox:
     letters: int
     domain_prefix: str
 
+    @property
+    def example(self) -> str:
+        """The local part of one of them, as people know it: `ce.0123456a`."""
+        digits = "".join(str(place % 10) for place in range(self.digits))
+        return f"{self.prefix}{digits}{'a' * self.letters}"
+
     def fits(self, address: EmailAddress) -> bool:
         """Whether the address is one of these mailboxes."""
         number = address.local.removeprefix(self.prefix)

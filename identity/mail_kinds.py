@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from .bulk_invites import mails as bulk_invites
+from .console import mails as console
 from .domain_requests import mails as domain_requests
 from .invitations import mails as invitations
 from .mail.kinds import MailKind
@@ -33,6 +34,7 @@ KINDS: Final[Mapping[Template, MailKind]] = {
     Template.OPERATOR_CODE: operators.CODE,
     Template.OPERATOR_INVITE: operators.INVITE,
     Template.OPERATOR_NOTICE: operators.NOTICE,
+    Template.OPERATOR_TEST: console.TEST,
     Template.DOMAIN_CODE: domain_requests.DOMAIN_CODE,
     Template.DOMAIN_REQUEST: domain_requests.DOMAIN_REQUEST,
     Template.DOMAIN_QUESTION: domain_requests.DOMAIN_QUESTION,

@@ -29,7 +29,7 @@ from identity.problems import (
 from identity.rule_changes import changes
 from identity.rule_changes.change_models import Change, Origin
 
-from . import evidence, in_force, models, proofs
+from . import in_force, models, open_names, proofs
 from .models import (
     UNDECIDED,
     DomainMessage,
@@ -336,7 +336,7 @@ def _with_merged(session: Session, request: DomainRequest) -> list[DomainRequest
 
 def _find_similar(rules: RuleSet, requests: Sequence[DomainRequest]) -> dict[str, list[str]]:
     """By domain, the open ones that it cannot be told from."""
-    return {each.domain: evidence.looks_like_open(each.domain, rules) for each in requests}
+    return {each.domain: open_names.looks_like(each.domain, rules) for each in requests}
 
 
 def _decide(

@@ -107,36 +107,6 @@ def find_look_alikes(domain: str, rules: RuleSet, asked: Iterable[str] = ()) -> 
     return sorted(found, key=lambda each: (order.index(each.likeness), each.domain))[:MAX_SHOWN]
 
 
-def looks_like_open(domain: str, rules: RuleSet) -> list[str]:
-    """The open registrable domains that this one cannot be told from at a glance; at most ten.
-
-    The first look at a rule set reads it whole (half a second for 33,000 rules), later ones do not.
-    """
-    own = owner_of(domain)
-    shape = look_alikes.skeleton(own, confusables.table())
-    return sorted(_shapes.of(rules).get(shape, set()) - {own})[:MAX_SHOWN]
-
-
-class _Shapes:
-    """The open registrable domains by their skeleton, of the rule set that was asked about last."""
-
-    def __init__(self) -> None:
-        self._last: tuple[RuleSet, dict[str, set[str]]] | None = None
-
-    def of(self, rules: RuleSet) -> dict[str, set[str]]:
-        last = self._last
-        if last is not None and last[0] is rules:
-            return last[1]
-        table, found = confusables.table(), dict[str, set[str]]()
-        for owner in {owner_of(rule.pattern) for rule in open_rules(rules)}:
-            found.setdefault(look_alikes.skeleton(owner, table), set()).add(owner)
-        self._last = (rules, found)
-        return found
-
-
-_shapes: Final = _Shapes()
-
-
 def as_json(
     domain: str,
     facts: MailFacts,

@@ -55,7 +55,7 @@ def find_page(
 ) -> Page[DomainRequest]:
     """The requests of a state within a scope; those put off or merged into another are left out."""
     keys, descending = SORTS[sort]
-    query = _within(select(DomainRequest), scope).where(DomainRequest.state.in_(FILTERS[which]))
+    query = within(select(DomainRequest), scope).where(DomainRequest.state.in_(FILTERS[which]))
     if which in {"open", "asked"}:
         query = query.where(_is_on_the_table(now))
     return paging.find_page(session, query, keys, after=after, limit=limit, descending=descending)
@@ -90,7 +90,7 @@ def which_wait(now: datetime, scope: Scope) -> tuple[ColumnElement[bool], ...]:
 def find_oldest_waiting(session: Session, now: datetime, *, scope: Scope) -> datetime | None:
     """Since when the oldest one waits."""
     waiting = (DomainRequest.state.in_(UNDECIDED), _is_on_the_table(now))
-    query = _within(select(DomainRequest), scope).where(*waiting)
+    query = within(select(DomainRequest), scope).where(*waiting)
     found = session.scalars(query.order_by(DomainRequest.created_at).limit(1)).first()
     return found.created_at if found else None
 
@@ -254,7 +254,8 @@ def decision_facts(
     }
 
 
-def _within(query: Select[Any], scope: Scope) -> Select[Any]:
+def within(query: Select[Any], scope: Scope) -> Select[Any]:
+    """The query for requests of this scope alone."""
     return query if scope.is_all else query.where(_is_within(scope))
 
 

@@ -111,6 +111,7 @@ LANES = {
     Template.OPERATOR_CODE: Lane.URGENT,
     Template.OPERATOR_INVITE: Lane.NORMAL,
     Template.OPERATOR_NOTICE: Lane.NORMAL,
+    Template.OPERATOR_TEST: Lane.NORMAL,
     Template.DOMAIN_CODE: Lane.URGENT,
     Template.DOMAIN_REQUEST: Lane.NORMAL,
     Template.DOMAIN_QUESTION: Lane.NORMAL,

@@ -27,6 +27,7 @@ class Template(StrEnum):
     OPERATOR_CODE = "operator_code"  # signs an operator in to the console
     OPERATOR_INVITE = "operator_invite"  # somebody was made an operator
     OPERATOR_NOTICE = "operator_notice"  # what was done to an operator's access
+    OPERATOR_TEST = "operator_test"  # shows an operator what people get
     DOMAIN_CODE = "domain_code"  # proves the mailbox of somebody who asks for their domain
     DOMAIN_REQUEST = "domain_request"  # their request is stored
     DOMAIN_QUESTION = "domain_question"  # operators ask them something
@@ -47,6 +48,7 @@ TO_OPERATORS = (
     Template.OPERATOR_CODE,
     Template.OPERATOR_INVITE,
     Template.OPERATOR_NOTICE,
+    Template.OPERATOR_TEST,
 )
 INVITING = (Template.INVITE, Template.INVITE_DIGEST, Template.REMINDER)
 
@@ -77,6 +79,7 @@ OF_OPERATOR_CODES = Bound((Template.OPERATOR_CODE,), QUOTAS)
 OF_OPERATORS = Bound(
     (Template.OPERATOR_INVITE, Template.OPERATOR_NOTICE), ((5, timedelta(hours=1)), (10, DAY))
 )
+OF_TESTS = Bound((Template.OPERATOR_TEST,), ((5, timedelta(hours=1)), (10, DAY)))
 OF_RESULTS = Bound(
     (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
     ((5, timedelta(hours=1)), (10, DAY)),
@@ -103,6 +106,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.OPERATOR_CODE: (OF_OPERATOR_CODES,),
     Template.OPERATOR_INVITE: (OF_OPERATORS,),
     Template.OPERATOR_NOTICE: (OF_OPERATORS,),
+    Template.OPERATOR_TEST: (OF_TESTS,),
     Template.DOMAIN_CODE: (OF_DOMAIN_CODES,),
     Template.DOMAIN_REQUEST: (OF_DOMAIN_REQUESTS,),
     Template.DOMAIN_QUESTION: (OF_DOMAIN_REQUESTS,),

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain
-from domain_rules.advice import DEFAULT_SHARED_MAILBOXES, SharedMailboxes
+from domain_rules.advice import DEFAULT_SHARED_MAILBOXES, AdviceState, SharedMailboxes, advise
+from domain_rules.rules import RuleSet
 from identity.core import journal
 from identity.core.journal import Actor
 from identity.problems import Problem
@@ -39,6 +40,31 @@ def shared_mailboxes(session: Session) -> SharedMailboxes:
             name.removesuffix(FIRST_WORD) for name in names if name.endswith(FIRST_WORD)
         ),
     )
+
+
+def find_shared_at(session: Session, rules: RuleSet, domain: str, *, limit: int) -> list[str]:
+    """The names at which nobody signs up at a domain (A-label), since several people read them.
+
+    As they stand on the list: `contact`, `service-*` for each name that begins with that word,
+    and an example of the numbered ones. Names that have a rule of their own are not among them;
+    where people need an invitation there are none. At most so many, in the order of letters.
+    """
+    listed = shared_mailboxes(session)
+    examples = {name: name for name in listed.names}
+    examples |= {f"{word}{FIRST_WORD}": f"{word}-{word}" for word in listed.first_words}
+    examples |= {name: name for name in (each.example for each in listed.numbered)}
+    found: list[str] = []
+    for name, local in sorted(examples.items()):
+        if len(found) == limit:
+            break
+        try:
+            address = EmailAddress.parse(f"{local}@{domain}")
+        except InvalidAddress:  # too long together
+            continue
+        advice = advise(rules, address, keep_typed=True, shared_mailboxes=listed)
+        if advice.state is AdviceState.SHARED_MAILBOX:
+            found.append(name)
+    return found
 
 
 def why_never_agent(session: Session) -> Callable[[str], str | None]:

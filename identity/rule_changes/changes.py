@@ -285,22 +285,6 @@ def is_given_up(session: Session, change: Change, kind: JobKind) -> bool:
     return outbox.is_given_up(session, change.id, kind)
 
 
-def record_progress(session: Session, change_id: uuid.UUID, *, done: int, total: int) -> None:
-    """How far the worker has come with a check."""
-    rows.update(session, Change, Change.id == change_id, done=done, to_check=total)
-
-
-def find_effects(
-    session: Session, change_id: uuid.UUID, *, effect: str | None = None, limit: int = 200
-) -> Sequence[ChangeEffect]:
-    """The effects by domain as of the last check, the largest first."""
-    asked = select(ChangeEffect).where(ChangeEffect.change_id == change_id)
-    if effect is not None:
-        asked = asked.where(ChangeEffect.effect == effect)
-    ordered = asked.order_by(ChangeEffect.count.desc(), ChangeEffect.effect, ChangeEffect.domain)
-    return session.scalars(ordered.limit(limit)).all()
-
-
 def lock(session: Session, change: Change) -> None:
     """Read it again and keep others from moving it until the transaction ends.
 

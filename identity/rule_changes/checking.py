@@ -5,7 +5,7 @@ the revision and the known addresses are the same; `Basis` says whether they are
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -128,6 +128,22 @@ def store_effects(session: Session, change_id: uuid.UUID, checked: Checked) -> N
     ]
     for start in range(0, len(effects), AT_ONCE):
         session.execute(insert(ChangeEffect), effects[start : start + AT_ONCE])
+
+
+def record_progress(session: Session, change_id: uuid.UUID, *, done: int, total: int) -> None:
+    """How far the worker has come with a check."""
+    rows.update(session, Change, Change.id == change_id, done=done, to_check=total)
+
+
+def find_effects(
+    session: Session, change_id: uuid.UUID, *, effect: str | None = None, limit: int = 200
+) -> Sequence[ChangeEffect]:
+    """The effects by domain as of the last check, the largest first."""
+    asked = select(ChangeEffect).where(ChangeEffect.change_id == change_id)
+    if effect is not None:
+        asked = asked.where(ChangeEffect.effect == effect)
+    ordered = asked.order_by(ChangeEffect.count.desc(), ChangeEffect.effect, ChangeEffect.domain)
+    return session.scalars(ordered.limit(limit)).all()
 
 
 def worse_than_promised(promised: dict[str, Any], counts: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -11,7 +11,7 @@ from domain_rules.rules import RuleSet
 from identity.accounts.models import Account, AccountState
 from identity.core.address_domains import domain_of
 from identity.core.paging import MOST
-from identity.freezes.models import Freezes
+from identity.freezes import models as freezes
 from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.mail.models import Mail, MailState
@@ -28,6 +28,7 @@ SHOWN: Final = 20  # lines of a list
 LOOKED_AT: Final = 500  # mails, for the last reply
 INVITATIONS: Final = "invitations"
 ASKED: Final = "asked"
+LAST_REPLY: Final = "last_reply"
 
 
 def describe_domain(
@@ -35,19 +36,18 @@ def describe_domain(
     now: datetime,
     domain: str,
     rules: RuleSet,
-    freezes: Freezes,
     *,
     scope: Scope = ALL,
 ) -> dict[str, Any]:
     """What is known of a domain (A-label), also of one without a rule. No address is in it.
 
-    Changes outside `scope` are not named. Numbers go up to `paging.MOST` and one more. Five queries.
+    Changes outside `scope` are not named. Numbers go up to `paging.MOST` and one more. Four queries.
     """
     rule = rules.rule_of_domain(domain)
     fallback = next((each for each in rules.rules if each.kind is RuleKind.DEFAULT), None)
     is_open = rule is not None and not rule.sibling_of and not rule.requires_invite
-    frozen = freezes.at(now).of_domain(domain)
-    counts = _counts(session, now, domain)
+    frozen = freezes.find_in_force(session, now).of_domain(domain)
+    counts, last_reply = _counts(session, now, domain)
     return {
         "domain": domain,
         "is_open": is_open,
@@ -59,10 +59,10 @@ def describe_domain(
         "invitations_waiting": counts.get(INVITATIONS, 0),
         "mails": {
             "states": {each: counts[each] for each in MailState if each in counts},
-            "last_reply": _last_reply(session, now, domain),
+            "last_reply": last_reply,
         },
         "asked_while_closed": None if is_open else counts.get(ASKED, 0),
-        "siblings": _siblings(session, domain),
+        "siblings": sorted(_siblings(rules, domain))[:SHOWN],
         "changes": _changes(session, domain, scope),
         "freeze": describe_freeze(frozen) if frozen else None,
     }
@@ -116,10 +116,11 @@ def _history(session: Session, domain: str) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(session: Session, now: datetime, domain: str) -> dict[str, int]:
+def _counts(session: Session, now: datetime, domain: str) -> tuple[dict[str, int], str | None]:
     """Accounts that are ready, by class; waiting invitations; mails and sign-ups of seven days.
 
-    Each by its name: an AccountClass, a MailState, INVITATIONS or ASKED.
+    Each by its name: an AccountClass, a MailState, INVITATIONS or ASKED. With it, the last reply of
+    the mail server. One query.
     """
     invitation, request = ThirdPartyInvitation, VerificationRequest
     accounts = select(Account.account_class.label("what")).where(
@@ -135,15 +136,20 @@ def _counts(session: Session, now: datetime, domain: str) -> dict[str, int]:
     )
     mailed = select(Mail.state.label("what")).where(*_recent_mails(now, domain))
     some = [each.limit(MOST + 1).subquery() for each in (accounts, waiting, asked, mailed)]
-    counts = [select(each.c.what, func.count()).group_by(each.c.what) for each in some]
-    return {str(what): int(number) for what, number in session.execute(union_all(*counts))}
+    nothing = cast(null(), Text)
+    counts = [select(each.c.what, func.count(), nothing).group_by(each.c.what) for each in some]
+    reply = _last_reply(now, domain).subquery()
+    counts.append(select(literal(LAST_REPLY), literal(1), reply.c.last_reply))
+    found = session.execute(union_all(*counts)).all()
+    numbers = {str(what): int(number) for what, number, _ in found}
+    return numbers, next((said for what, _, said in found if what == LAST_REPLY), None)
 
 
 def _recent_mails(now: datetime, domain: str) -> tuple[ColumnElement[bool], ...]:
     return (Mail.created_at > now - RECENT, domain_of(Mail.address) == domain)
 
 
-def _last_reply(session: Session, now: datetime, domain: str) -> str | None:
+def _last_reply(now: datetime, domain: str) -> Select[tuple[str | None]]:
     """What the mail server said last about a mail that ended, among the newest of seven days."""
     newest = (
         select(Mail.last_reply, Mail.ended_at, Mail.created_at)
@@ -152,19 +158,17 @@ def _last_reply(session: Session, now: datetime, domain: str) -> str | None:
         .limit(LOOKED_AT)
         .subquery()
     )
-    asked = (
+    return (
         select(newest.c.last_reply)
         .where(newest.c.last_reply.is_not(None), newest.c.ended_at.is_not(None))
         .order_by(newest.c.created_at.desc())
         .limit(1)
     )
-    return session.scalar(asked)
 
 
-def _siblings(session: Session, domain: str) -> list[str]:
+def _siblings(rules: RuleSet, domain: str) -> list[str]:
     """Domains whose people are told to use this one."""
-    asked = select(StoredRule.pattern).where(StoredRule.sibling_of == domain, _in_force())
-    return list(session.scalars(asked.order_by(StoredRule.pattern).limit(SHOWN)))
+    return [rule.pattern for rule in rules.rules if rule.sibling_of == domain]
 
 
 def _changes(session: Session, domain: str, scope: Scope) -> list[dict[str, Any]]:

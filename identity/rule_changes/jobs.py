@@ -15,7 +15,7 @@ from identity.core.retries import UNFORESEEN
 from identity.problems import BaseMoved, Problem, UnknownHomeserver, UnreadableFile
 from identity.services import WorkerServices
 
-from . import applying, change_models as models, changes, checking, files, imports, lines, telling
+from . import applying, change_models as models, checking, files, imports, lines, telling
 from .applying import Applied
 from .change_models import Change, ChangeState
 from .checking import Checked
@@ -119,7 +119,7 @@ def _apply(services: WorkerServices, job: Job, checked: Checked) -> Applied:
 def _record_progress(services: WorkerServices, job: Job, done: int, total: int) -> None:
     with services.database.transaction() as session:
         _keep(services, session, job)
-        changes.record_progress(session, job.subject_id, done=done, total=total)
+        checking.record_progress(session, job.subject_id, done=done, total=total)
 
 
 def _keep(services: WorkerServices, session: Session, job: Job) -> None:

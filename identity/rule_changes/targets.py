@@ -8,13 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import Rule
-from identity.homeservers import models as homeservers, module_models, standing
+from identity.homeservers import health_models, models as homeservers, module_models, standing
+from identity.homeservers.health_models import SLOW, HomeserverHealth
 from identity.problems import TargetNotReady
 
 from . import change_models as models
 from .change_models import Act, Change
 
 SILENT_AFTER: Final = timedelta(minutes=5)
+LOOKED_AT: Final = timedelta(minutes=15)  # looks are five minutes apart; older ones say nothing
 SILENT: Final = "silent"  # its module has not fetched the rules for a while
 
 
@@ -31,6 +33,17 @@ def find_not_ready(session: Session, now: datetime, names: Iterable[str]) -> dic
         if row.name in wanted and state != standing.OPEN:
             found[row.name] = state
     return found
+
+
+def find_slow(session: Session, now: datetime, names: Iterable[str]) -> list[HomeserverHealth]:
+    """The last looks at those of these homeservers that took long to answer, or did not."""
+    wanted = set(names)
+    last = health_models.find_last(session, now - LOOKED_AT)
+    return [
+        look
+        for name, look in sorted(last.items())
+        if name in wanted and (look.milliseconds is None or look.milliseconds > SLOW)
+    ]
 
 
 def homeservers_of(begun: Iterable[Rule]) -> set[str]:

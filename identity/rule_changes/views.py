@@ -17,7 +17,7 @@ from identity.core.paging import LIMIT, Page
 from identity.core.personal_data import mask_names
 from identity.routing import models as rules
 
-from . import approvals, change_models as models, changes, checking, lines, telling
+from . import approvals, change_models as models, changes, checking, lines, telling, warnings
 from .change_models import Act, Change, ChangeLine
 from .impact import Impact
 from .service import Difference, by_key
@@ -139,7 +139,7 @@ def describe_effects(
     session: Session, change: Change, *, effect: str | None = None, limit: int = MAX_EFFECTS
 ) -> list[dict[str, Any]]:
     """How many addresses of which domain it affects in which way, the largest numbers first."""
-    found = changes.find_effects(session, change.id, effect=effect, limit=limit)
+    found = checking.find_effects(session, change.id, effect=effect, limit=limit)
     return [
         {
             "effect": each.effect,
@@ -214,14 +214,18 @@ def plain(value: Any) -> Any:
 
 
 def _check(change: Change) -> dict[str, Any]:
+    """`look_alikes` and `shadowed`: how many warnings of these kinds; `warnings.MAX_NAMED` is the most."""
     counted = changes.numbers_of(change.counts)
+    warned = list(change.counts.get("warnings", ()))
     return {
         "began_at": change.check_began_at,
         "ended_at": change.checked_at,
         "done": change.done,
         "total": change.to_check,
         "counts": counted,
-        "warnings": list(change.counts.get("warnings", ())),
+        "warnings": warned,
+        "look_alikes": sum(each["kind"] == warnings.LOOK_ALIKE for each in warned),
+        "shadowed": sum(each["kind"] == warnings.SHADOWED for each in warned),
     }
 
 

@@ -21,6 +21,7 @@ from .service import Difference
 LOOK_ALIKE: Final = "look_alike"
 HOMESERVER: Final = "homeserver"
 SHADOWED: Final = "shadowed"
+SLOW, NO_ANSWER = "slow", "no_answer"  # states of a homeserver, beside those of `targets`
 MAX_NAMED: Final = 20  # rules
 
 
@@ -31,15 +32,24 @@ def find(
 
     `{"kind": "look_alike", "domain": name, "like": name}`: a domain that is opened cannot be told at
     a glance from one that is open already;
-    `{"kind": "homeserver", "homeserver": name, "state": text}` and
+    `{"kind": "homeserver", "homeserver": name, "state": text}`, for `slow` with `milliseconds`, and
+    for it and `no_answer` with `at`, when the worker looked; and
     `{"kind": "shadowed", "rule": name, "by": number, "for_example": name}`: so many narrower rules
     of before still decide for addresses of this one, and otherwise.
     """
     opened = [will for was, will in difference.changed if not _is_of_domain(was)]
     yield from find_look_alikes([*difference.added, *opened], new.rules)
     named = targets.homeservers_of(difference.begun)
-    for name, state in sorted(targets.find_not_ready(session, now, named).items()):
+    not_ready = targets.find_not_ready(session, now, named)
+    for name, state in sorted(not_ready.items()):
         yield {"kind": HOMESERVER, "homeserver": name, "state": state}
+    for look in targets.find_slow(session, now, named - not_ready.keys()):
+        said = {"kind": HOMESERVER, "homeserver": look.homeserver}
+        when = {"at": look.at.isoformat(timespec="seconds")}
+        if look.milliseconds is None:
+            yield said | when | {"state": NO_ANSWER}
+        else:
+            yield said | when | {"state": SLOW, "milliseconds": look.milliseconds}
     yield from find_shadowed(difference.begun, new.rules)
 
 

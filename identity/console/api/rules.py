@@ -9,6 +9,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.advice import advise
 from domain_rules.rule import AccountClass, RuleKind
+from identity.domain_requests import whole_domain
 from identity.operators.roles import Deed
 from identity.problems import InvalidEmail, NothingHere
 from identity.routing import address_lists, models as rules, never_agent, views
@@ -70,9 +71,8 @@ def show_domain(session: Session, name: str) -> dict[str, Any]:
     rule = in_force.rule_of_domain(name)
     if rule is not None and not guards.program().scope.covers(**domain_facts.scope_facts(rule)):
         raise NothingHere
-    frozen = services.freezes.current()
-    now, scope = services.now(), guards.program().scope
-    return domain_facts.describe_domain(session, now, name, in_force, frozen, scope=scope)
+    scope = guards.program().scope
+    return whole_domain.describe(session, services.now(), name, in_force, scope=scope)
 
 
 @frame.reads("/revisions", Deed.SEE, *frame.PAGED)

@@ -12,7 +12,7 @@ from identity.console import scoping
 from identity.domain_requests import answering
 from identity.homeservers import rules_held
 from identity.operators.roles import Deed
-from identity.rule_changes import changes as changing, possible, views
+from identity.rule_changes import changes as changing, possible, views, warnings
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.rule_changes.checking import WORSE
 from identity.rule_changes.possible import Step
@@ -93,6 +93,8 @@ def show_change(
         effects=[*EFFECTS, *EFFECTS_BESIDE],
         hurting=WORSE,
         ago=things.ago,
+        at=things.at,
+        most_warned=warnings.MAX_NAMED,
         is_followed=bool(is_new and values["taken"] and values["taken"]["late"]),
         **values,
     )

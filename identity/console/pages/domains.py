@@ -11,6 +11,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from domain_rules.display import display_domain
 from domain_rules.rule import AccountClass, RuleKind
+from identity.domain_requests import whole_domain
 from identity.homeservers import models as homeservers
 from identity.operators.roles import Deed
 from identity.routing.models import StoredRule
@@ -20,8 +21,10 @@ from identity.rule_changes.rule_search import Wanted
 from identity.web.request_context import services
 from identity.web.wording import text
 
+from . import things
 from .frame import go_to, screen, show
 from .operator_session import operator
+from .things import show_thing
 
 FILTERS = ("prefix", "kind", "account_class", "homeserver", "organisation", "changed_since")
 MAX_TYPED = 253  # characters of one field
@@ -68,17 +71,17 @@ def domain(name: str) -> Response:
     if rules.rule_of_domain(name) and not operator().scope.covers(**belongs):
         abort(HTTPStatus.NOT_FOUND)
     with services.database.reading() as session:
-        facts = domain_facts.describe_domain(
-            session,
-            services.now(),
-            name,
-            rules,
-            services.freezes.current(),
-            scope=operator().scope,
-        )
+        now, scope = services.now(), operator().scope
+        facts = whole_domain.describe(session, now, name, rules, scope=scope)
     for each in facts["history"]:
         each["since"] = datetime.fromisoformat(each["since"])
-    return show("domain", domain=display_domain(name), ascii_domain=name, facts=facts)
+    return show_thing(
+        "domain",
+        domain=display_domain(name),
+        ascii_domain=name,
+        facts=facts,
+        may_stop=things.is_stop_within(name),
+    )
 
 
 def _row(rule: StoredRule) -> dict[str, Any]:

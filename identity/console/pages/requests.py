@@ -12,7 +12,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from domain_rules.display import display_domain
 from identity.core.dates import Dates
-from identity.domain_requests import deciding, evidence, service, views
+from identity.domain_requests import deciding, open_names, service, views
 from identity.domain_requests.models import (
     PENDING,
     UNDECIDED,
@@ -89,7 +89,7 @@ def collect_evidence(number: int) -> Response:
 def accept_request(number: int) -> Response:
     """Put a rule for the domain into a change, go there, and let the worker count whom it affects."""
     with services.database.reading() as database:  # reads all rules before anything is locked
-        evidence.looks_like_open(_required(database, number).domain, services.rules.current())
+        open_names.looks_like(_required(database, number).domain, services.rules.current())
     try:
         with services.database.transaction() as database:
             change = _accept(database, _required(database, number))

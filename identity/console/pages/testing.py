@@ -13,18 +13,27 @@ from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.advice import AddressAdvice, AdviceState, SharedMailboxes, advise
 from domain_rules.display import display_domain
 from domain_rules.rules import DecisionReason, Explanation, RuleSet
+from identity.console import trial_mails
+from identity.console.sample_mails import SAMPLES
+from identity.operators import models as operators
 from identity.operators.roles import Deed
-from identity.problems import NoSuchChange, NoSuchRevision, UnknownHomeserver, WrongParameter
+from identity.problems import (
+    NoSuchChange,
+    NoSuchOperator,
+    NoSuchRevision,
+    UnknownHomeserver,
+    WrongParameter,
+)
 from identity.routing import address_lists, never_agent
 from identity.rule_changes import rule_search
 from identity.rule_changes.as_of import NOW, AsOf, read_as_of, rules_as_of
 from identity.web import address_faults
 from identity.web.rendering import Fault
 from identity.web.request_context import services
-from identity.web.wording import text
+from identity.web.wording import clock, text
 
-from .frame import form, screen, show
-from .operator_session import operator
+from .frame import form, go_to, say, screen, show
+from .operator_session import actor, operator
 
 MAX_LINES = 1_000
 SOMEBODY = "prenom.nom"  # before the @ where only a domain is tested
@@ -63,6 +72,18 @@ class Line:
         return len(told) > 1
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """What a person reads.
+
+    `number`: what documents about these pages call it, "" if they do not; `text_id`: in our files.
+    """
+
+    number: str
+    text_id: str
+    words: str
+
+
 @screen("/test", Deed.TEST_ADDRESS)
 def test() -> Response:
     """The empty form."""
@@ -87,6 +108,22 @@ def run_test() -> Response:
     with services.database.reading() as session:
         shared = address_lists.shared_mailboxes(session)
     return _page(lines=[_decide(line, found, shared) for line in lines], moments=list(found))
+
+
+@form("/test/mail", Deed.TEST_ADDRESS)
+def send_test_mail() -> Response:
+    """Send the operator a mail as people get it, to their own mailbox; it says [TEST]."""
+    with services.database.transaction() as session:
+        found = operators.find(session, operator().operator_id)
+        if found is None:
+            raise NoSuchOperator
+        name = request.form.get("mail", "")
+        free_at = trial_mails.order(session, services.now(), actor(), found, name)
+    if free_at is not None:
+        say("console.test.mail_too_many", time=clock(free_at))
+    else:
+        say("console.test.mail_ordered")
+    return go_to("test")
 
 
 def _add_rules(found: Rules, field: str, faults: list[Fault]) -> None:
@@ -127,21 +164,31 @@ def _decide(typed: str, found: Rules, shared: SharedMailboxes) -> Line:
     return Line(typed, address, is_domain, "", tuple(answers))
 
 
-def _page_of(advice: AddressAdvice) -> str:
+def _sentence_for(advice: AddressAdvice) -> Sentence:
     """What the person reads first, in the operator's language."""
     address = advice.address
     if advice.decision.reason is DecisionReason.LOCAL_PART:
-        return text(address_faults.text_id(AddressFault.NOT_AT_THIS_DOMAIN))
+        return _sentence("", address_faults.text_id(AddressFault.NOT_AT_THIS_DOMAIN))
     if advice.suggestion:
-        return text("typo.question", suggestion=advice.suggestion.display)
+        return _sentence("M03", "typo.question", suggestion=advice.suggestion.display)
     if advice.sibling:
         accepted = display_domain(advice.sibling)
-        return text("sibling.here", accepted=accepted, typed=address.display_domain)
+        return _sentence("M04", "sibling.here", accepted=accepted, typed=address.display_domain)
     if advice.state is AdviceState.SHARED_MAILBOX:
-        return text("shared.lead", address=address.display)
+        return _sentence("M07", "shared.lead", address=address.display)
     if advice.state is AdviceState.NOT_OPEN:
-        return text("not_open.lead", domain=address.display_domain)
-    return text("check.h1")
+        return _sentence("M05", "not_open.lead", domain=address.display_domain)
+    return _sentence("M08", "check.h1")
+
+
+def _sentence(number: str, text_id: str, **values: str) -> Sentence:
+    return Sentence(number, text_id, text(text_id, **values))
+
+
+def _has_mailbox() -> bool:
+    with services.database.reading() as session:
+        found = operators.find(session, operator().operator_id)
+    return found is not None and found.mail is not None
 
 
 def _page(
@@ -159,5 +206,6 @@ def _page(
         moments=moments,
         revisions=[each.number for each in revisions],
         most=MAX_LINES,
-        page_of=_page_of,
+        sentence_for=_sentence_for,
+        mails=list(SAMPLES) if _has_mailbox() else [],
     )

@@ -140,13 +140,18 @@ def fault(field: str, text_id: str, **values: Any) -> Fault:
 
 def check_stop_within(domain: str) -> None:
     """404 unless a domain, or with "" the whole federation, lies within the operator's scope."""
+    if not is_stop_within(domain):
+        abort(HTTPStatus.NOT_FOUND)
+
+
+def is_stop_within(domain: str) -> bool:
+    """Whether a domain, or with "" the whole federation, lies within the operator's scope."""
     scope = operator().scope
     if scope.is_all:
-        return
+        return True
     rule = services.rules.current().rule_of_domain(domain) if domain else None
     if rule is not None and rule.sibling_of:
         rule = services.rules.current().rule_of_domain(rule.sibling_of)
-    if rule is None or not scope.covers(
+    return rule is not None and scope.covers(
         homeserver=rule.homeserver, organisation=rule.organisation or None
-    ):
-        abort(HTTPStatus.NOT_FOUND)
+    )

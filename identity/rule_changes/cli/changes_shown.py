@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from identity.command.printing import print_facts, print_json, print_message, readable_time
+from identity.rule_changes import warnings
 
 from .publishing import EFFECTS
 
@@ -33,6 +34,10 @@ def print_change(described: dict[str, Any]) -> None:
             click.echo(f"  {counts[field]:>7}  {label}{more}")
     for warning in described["check"]["warnings"]:
         click.echo(f"! {_warned(warning)}")
+    if described["check"]["ended_at"]:
+        check = described["check"]
+        click.echo(f"Look-alikes: {_up_to(check['look_alikes'])}; ", nl=False)
+        click.echo(f"rules of which narrower ones take a part: {_up_to(check['shadowed'])}")
 
 
 def print_lines(lines: Sequence[dict[str, Any]], *, of: int) -> None:
@@ -73,6 +78,10 @@ def _facts(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _warned(warning: dict[str, Any]) -> str:
+    if warning.get("state") == warnings.SLOW:
+        return f"the homeserver {warning['homeserver']} took {warning['milliseconds']} ms to answer"
+    if warning.get("state") == warnings.NO_ANSWER:
+        return f"the homeserver {warning['homeserver']} did not answer"
     if warning["kind"] == "homeserver":
         return f"the homeserver {warning['homeserver']} is {warning['state']}"
     if warning["kind"] == "look_alike":
@@ -81,3 +90,7 @@ def _warned(warning: dict[str, Any]) -> str:
         example = f", as {warning['for_example']}" if warning["for_example"] else ""
         return f"{warning['by']} narrower rules take their part out of {warning['rule']}{example}"
     return ", ".join(f"{name}: {value}" for name, value in warning.items())
+
+
+def _up_to(number: int) -> str:
+    return f"{number} or more" if number >= warnings.MAX_NAMED else str(number)

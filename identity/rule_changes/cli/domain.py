@@ -27,6 +27,7 @@ from .rule_options import (
     suffix,
     title_of,
 )
+from .show import show
 
 
 @click.group()
@@ -34,7 +35,7 @@ def domain() -> None:
     """Rules: exact address > exact domain > longest suffix > default."""
 
 
-for command in (import_, export, history, diff, rollback):
+for command in (show, import_, export, history, diff, rollback):
     domain.add_command(command)
 
 

@@ -90,6 +90,7 @@ def test_a_draft_is_edited_checked_and_applied_by_commands(federation, people, w
     shown = run("change", "show", "C-1").stdout
     assert "applied" in shown
     assert "2  accounts that change homeserver" in shown
+    assert "Look-alikes: 0; rules of which narrower ones take a part: 0" in shown
     assert revision(run) == before + 1
     assert "applied\t2" in run("change", "list", "--state", "applied").stdout
 

@@ -1,4 +1,4 @@
-"""`guichet domain add`, `remove`, `list`."""
+"""`guichet domain add`, `remove`, `list`, `show`."""
 
 import pytest
 
@@ -129,3 +129,22 @@ def test_the_list_may_be_of_one_homeserver(federation):
     federation("domain", "add", "ac-rouen.example", *TO_EDUCATION)
     result = federation("domain", "list", "--homeserver", EDUCATION)
     assert result.stdout.splitlines() == ["domain:ac-rouen.example\tagent → education.example\t"]
+
+
+def test_everything_about_a_domain_is_shown_also_without_a_rule(federation):
+    for name in ("ac-rouen.example", "ac-r0uen.example"):
+        federation("domain", "add", name, *TO_EDUCATION)
+    until = ("--until", "2d", "--reason", "ticket 7")
+    federation("freeze", "domain", "ac-rouen.example", *until)
+    federation("mail", "pause", "--domain", "ac-rouen.example", *until)
+    shown = federation("domain", "show", "@AC-Rouen.example").stdout
+    for line in (
+        *("rule domain:ac-rouen.example agent → education.example", "accounts agent 0, guest 0"),
+        *("looks like ac-r0uen.example (looks)", "requests none", "invitations waiting 0"),
+    ):
+        assert line in [" ".join(each.split()) for each in shown.splitlines()]
+    assert ("frozen  " in shown, "mails paused  " in shown) == (True, True)
+    told = federation.json("domain", "show", "closed.example")
+    assert (told["rule"], told["is_open"], told["shared_mailboxes"]) == (None, False, [])
+    assert told["look_alikes"] == told["requests"] == told["mail_pauses"] == []
+    assert "is not a domain" in federation("domain", "show", "no domain", ends=1).stderr

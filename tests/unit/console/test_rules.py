@@ -133,7 +133,7 @@ def test_a_domain_tells_who_is_there_what_was_mailed_and_what_it_was(
     assert f"agents on {EDUCATION} (Rouen of old)" in told
     assert "agents 3 · guests 0" in told
     assert "refused 1 550 5.1.1 unknown" in told
-    assert "Suspended by Olga: an incident" in told
+    assert "Suspended by Olga since 10:00 (Paris time). No end is set. an incident" in told
     assert "ticket 12" in told
     assert "until revision 2" in told
 

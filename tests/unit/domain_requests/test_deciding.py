@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import RuleKind
 from identity.core.journal import JournalEntry
-from identity.domain_requests import deciding, ending, evidence, models, service, views
+from identity.domain_requests import deciding, ending, models, open_names, service, views
 from identity.domain_requests.models import Refusal
 from identity.mail.models import Mail
 from identity.mail.quota import Template
@@ -183,7 +183,7 @@ def test_names_are_compared_before_the_lock_that_everybody_who_asks_waits_for(
 
         monkeypatch.setattr(module, name, noted)
 
-    note(evidence, "open_rules")
+    note(open_names, "open_rules")
     note(models, "lock")
     accept()
     assert order == ["open_rules", "lock"]

@@ -13,7 +13,7 @@ from identity import problems
 from identity.core import outbox
 from identity.core.job_outcomes import Later
 from identity.core.outbox import JobKind, Lane
-from identity.homeservers import models as homeservers, module_models
+from identity.homeservers import health_models, models as homeservers, module_models
 from identity.routing import models as stored_rules
 from identity.rule_changes import applying, approvals, change_models, changes, checking, jobs
 from identity.rule_changes.change_models import ChangeEffect, ChangeState, Obstacle
@@ -205,6 +205,33 @@ def test_a_homeserver_that_takes_nobody_is_warned_of_and_not_proposed(desk, peop
         desk.do(changes.propose, number)
     with desk.services.database.transaction() as session:
         homeservers.find(session, EDUCATION).suspended_at = None
+    desk.do(changes.propose, number)
+    assert desk.read(number).state == ChangeState.PROPOSED
+
+
+@pytest.mark.parametrize(
+    ("minutes", "milliseconds", "said"),
+    [
+        (4, 1_800, {"state": "slow", "milliseconds": 1_800}),
+        (4, None, {"state": "no_answer"}),
+        (4, 1_000, None),
+        (16, None, None),  # too long ago to say anything of now
+    ],
+)
+def test_a_homeserver_that_answers_slowly_or_not_at_all_is_warned_of(
+    desk, people, clock, minutes, milliseconds, said
+):
+    number = desk.make(agent(ASSO))
+    looked = clock() - timedelta(minutes=minutes)
+    with desk.services.database.transaction() as session:
+        health_models.record(session, looked - timedelta(minutes=5), EDUCATION, 5_000)
+        health_models.record(session, looked, EDUCATION, milliseconds)
+        health_models.record(session, looked, GUESTS, None)  # nobody comes there
+    desk.do(changes.order_check, number)
+    desk.work()
+    where = {"kind": "homeserver", "homeserver": EDUCATION}
+    at = {"at": looked.isoformat(timespec="seconds")}
+    assert desk.read(number).counts["warnings"] == ([where | at | said] if said else [])
     desk.do(changes.propose, number)
     assert desk.read(number).state == ChangeState.PROPOSED
 
