@@ -39,6 +39,7 @@ import identity.keys.models
 import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
+import identity.mail.tries
 import identity.operators.kept_answers
 import identity.operators.kept_forms
 import identity.operators.models

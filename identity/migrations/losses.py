@@ -50,6 +50,7 @@ MEANINGS = {
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
     "mail_pauses": "paused mails leave",
+    "mail_tries": "of each mail the last reply of the mail server is known, and not each try",
     "lost_invitations": "nobody knows any more which invitations a restore lost",
     "homeservers.held_at": "homeservers on hold are called again",
     "homeservers.held_until": "homeservers on hold are called again",

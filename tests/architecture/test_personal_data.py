@@ -56,6 +56,7 @@ IMPERSONAL = {
     "lost_invitations": {"token", "room_id", "shown", "why"},
     "lookup_peppers": {"pepper"},
     "mail_pauses": {"kind", "domain", "author"},
+    "mail_tries": {"outcome"},
     "mails": {"template", "language", "state", "outcome", "trace_id"},
     "module_refusal_counts": {"homeserver", "reason"},
     "module_refusals": {"reason"},
