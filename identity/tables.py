@@ -16,6 +16,7 @@ import identity.core.continuity
 import identity.core.database
 import identity.core.journal
 import identity.core.journal_checks
+import identity.core.journal_places
 import identity.core.key_uses
 import identity.core.keyed_hashes
 import identity.core.nodes

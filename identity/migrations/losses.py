@@ -49,6 +49,7 @@ MEANINGS = {
     "domain_requests": "requests for domains, and decisions about them, are gone",
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
+    "journal_places": "operators with a scope read fewer rows of the journal",
     "mail_pauses": "paused mails leave",
     "mail_tries": "of each mail the last reply of the mail server is known, and not each try",
     "lost_invitations": "nobody knows any more which invitations a restore lost",

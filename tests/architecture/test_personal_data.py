@@ -49,6 +49,8 @@ IMPERSONAL = {
     # The operator's own name stands in the journal on purpose.
     "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
     "journal_checks": {"head", "fault"},
+    # The domain of an address, never an address.
+    "journal_places": {"kind", "name"},
     "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},

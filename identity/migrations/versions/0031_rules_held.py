@@ -1,6 +1,6 @@
 """The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change.
 
-Each try of a mail.
+Each try of a mail; whose a row of the journal is.
 """
 
 import sqlalchemy as sa
@@ -68,9 +68,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("mail_id", "attempt", name=op.f("pk_mail_tries")),
     )
+    # Rows of before have none: they are for operators of the whole federation.
+    op.create_table(
+        "journal_places",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["journal.number"],
+            name=op.f("fk_journal_places_number_journal"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "kind", "name", name=op.f("pk_journal_places")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("journal_places")
     op.drop_table("mail_tries")
     op.drop_index("ix_outbox_homeserver", "outbox")
     op.drop_column("outbox", "homeserver")
