@@ -16,6 +16,7 @@ import identity.core.continuity
 import identity.core.database
 import identity.core.journal
 import identity.core.journal_checks
+import identity.core.journal_places
 import identity.core.key_uses
 import identity.core.keyed_hashes
 import identity.core.nodes
@@ -39,6 +40,7 @@ import identity.keys.models
 import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
+import identity.mail.tries
 import identity.operators.kept_answers
 import identity.operators.kept_forms
 import identity.operators.models

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.threepids import account_models as identity_accounts
 
@@ -50,5 +51,8 @@ def end_sessions(
         if session_id is not None:
             facts |= {"session": str(session_id)}
         name = hashes.journal_name_of_user(session, user_id)
-        journal.write(session, now, who, action="session.end", subject=name, facts=facts)
+        places = of_users([user_id])
+        journal.write(
+            session, now, who, action="session.end", subject=name, facts=facts, places=places
+        )
     return ended

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from domain_rules.rules import RuleSet
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_users
 
 from . import service
 from .models import BulkInvite
@@ -18,6 +19,8 @@ def send(
     """Send a checked list in the name of its owner. Returns and raises as `service.confirm`."""
     count = service.confirm(session, rules, now, bulk_invite)
     facts = {"room_id": bulk_invite.room_id, "people": count}
-    subject = str(bulk_invite.id)
-    journal.write(session, now, who, action="invitation.send", subject=subject, facts=facts)
+    subject, places = str(bulk_invite.id), of_users([bulk_invite.owner])
+    journal.write(
+        session, now, who, action="invitation.send", subject=subject, facts=facts, places=places
+    )
     return count

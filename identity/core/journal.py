@@ -15,8 +15,9 @@ from typing import Any, Final
 from sqlalchemy import Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from . import tracing
+from . import journal_places, tracing
 from .database import Base
+from .journal_places import Place
 from .personal_data import RECORD, mask_names
 
 BEFORE_THE_FIRST = "0" * 64
@@ -95,8 +96,12 @@ def write(
     action: str,
     subject: str,
     facts: Mapping[str, Any],
+    places: Collection[Place] = (),
 ) -> JournalEntry:
-    """Add a row, in the same transaction as the change it describes."""
+    """Add a row, in the same transaction as the change it describes.
+
+    `places`: whose it is, for operators with a scope; without any, it is for the whole federation.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     last = next(iter(find_recent(session, limit=1)), None)
@@ -116,6 +121,8 @@ def write(
     entry.hash = hash_of(entry)
     session.add(entry)
     session.flush()
+    if places:
+        journal_places.record(session, entry.number, places)
     return entry
 
 

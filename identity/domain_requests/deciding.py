@@ -15,6 +15,7 @@ from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.core import journal, rows
 from identity.core.journal import Actor
+from identity.core.journal_places import of_domain
 from identity.core.personal_data import mask_names
 from identity.mail import models as mails
 from identity.mail.quota import Template
@@ -392,7 +393,10 @@ def _mail(
 def _write(
     session: Session, now: datetime, who: Actor, act: str, request: DomainRequest, **facts: object
 ) -> None:
-    journal.write(session, now, who, action=f"request.{act}", subject=request.label, facts=facts)
+    action, places = f"request.{act}", of_domain(request.domain)
+    journal.write(
+        session, now, who, action=action, subject=request.label, facts=facts, places=places
+    )
 
 
 def _decided(session: Session, request: DomainRequest) -> DomainRequestDecided:

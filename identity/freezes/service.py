@@ -13,6 +13,7 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.core import journal, outbox
 from identity.core.journal import Actor
+from identity.core.journal_places import of_domain
 
 from . import models as freezes
 from .models import Freeze, Freezes, Frozen
@@ -49,7 +50,8 @@ def freeze(
     found.until, found.author, found.reason = until, who.name, who.reason
     session.flush()
     facts = {"before": before, "after": describe(found)}
-    journal.write(session, now, who, action="freeze.begin", subject=found.key, facts=facts)
+    key, places = found.key, of_domain(found.domain)
+    journal.write(session, now, who, action="freeze.begin", subject=key, facts=facts, places=places)
     return found
 
 
@@ -59,9 +61,10 @@ def thaw(session: Session, now: datetime, who: Actor, what: Frozen, *, domain: s
     if found is None:
         return False
     facts = {"before": describe(found), "released_jobs": outbox.release(session, now, found.key)}
+    key, places = found.key, of_domain(found.domain)
     session.delete(found)
     session.flush()
-    journal.write(session, now, who, action="freeze.end", subject=found.key, facts=facts)
+    journal.write(session, now, who, action="freeze.end", subject=key, facts=facts, places=places)
     return True
 
 

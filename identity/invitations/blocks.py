@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal, outbox
 from identity.core.journal import Actor
+from identity.core.journal_places import of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.problems import EndsSooner
 
@@ -55,7 +56,10 @@ def block(
         revoked = sum(service.revoke(session, now, each, by=who.name) for each in live)
     facts = {"before": before, "after": _facts(found), "revoked_invitations": revoked}
     name = hashes.journal_name_of_user(session, user_id)
-    journal.write(session, now, who, action="inviter.block", subject=name, facts=facts)
+    places = of_users([user_id])
+    journal.write(
+        session, now, who, action="inviter.block", subject=name, facts=facts, places=places
+    )
     return Blocked(found, len(live), revoked)
 
 
@@ -71,7 +75,10 @@ def unblock(
     session.delete(found)
     session.flush()
     name = hashes.journal_name_of_user(session, user_id)
-    journal.write(session, now, who, action="inviter.unblock", subject=name, facts=facts)
+    places = of_users([user_id])
+    journal.write(
+        session, now, who, action="inviter.unblock", subject=name, facts=facts, places=places
+    )
     return True
 
 

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses, of_users
 
 from . import delivery, service
 from .models import ThirdPartyInvitation
@@ -53,5 +54,7 @@ def _noted(
             "expires_at": invitation.expires_at.isoformat(timespec="seconds"),
         }
         subject = str(invitation.id)
-        journal.write(session, now, who, action=action, subject=subject, facts=facts)
+        places = of_users([invitation.sender, invitation.invitee])
+        places |= of_addresses([invitation.address])
+        journal.write(session, now, who, action=action, subject=subject, facts=facts, places=places)
     return done

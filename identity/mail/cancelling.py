@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.personal_data import is_same_mailbox, mailbox_of
 
@@ -58,5 +59,8 @@ def cancel(
             "mails": [str(mail.id) for mail in cancelled],
             "kinds": sorted({mail.template for mail in cancelled}),
         }
-        journal.write(session, now, who, action="mail.cancel", subject=subject, facts=facts)
+        places = of_addresses(mail.address for mail in cancelled)
+        journal.write(
+            session, now, who, action="mail.cancel", subject=subject, facts=facts, places=places
+        )
     return cancelled

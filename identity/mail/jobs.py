@@ -19,7 +19,7 @@ from identity.core.outbox import Job, Lane
 from identity.freezes import service as freezes
 from identity.services import Services
 
-from . import bounces, code_mails, models, pausing, results
+from . import bounces, code_mails, models, pausing, results, tries
 from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
@@ -60,7 +60,7 @@ def send_mail(
     mail = _close(services, mail, now, kind)
     kind = kind_of(mail)  # several invitations make it another one
     try:
-        message = write_mail(services, mail, now, kind)
+        message = write_mail(services, mail, now, kind, attempt=job.attempts)
     except NoLongerWanted:
         _count(services, mail, Fate.DROPPED)
         return _concluding(
@@ -76,10 +76,11 @@ def send_mail(
     except NotSent as failure:
         raise _after_failure(services, failure, mail, job, kind=kind) from None
     _count(services, mail, MailState.HANDED)
-    return _concluding(
+    handed = _concluding(
         mail,
         lambda session, row: results.record_handed(session, services.now(), row, reply, kind=kind),
     )
+    return _ending_try(services, job, MailState.HANDED, reply, handed)
 
 
 def _count(services: Services, mail: Mail, outcome: str) -> None:
@@ -98,8 +99,13 @@ def _count(services: Services, mail: Mail, outcome: str) -> None:
         metrics.CODE_SECONDS.observe(max(waited, 0.0), template=template.value)
 
 
-def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
-    """The mail as it is sent. Raises NoLongerWanted, NotSent, and GiveUp if it was erased."""
+def write_mail(
+    services: Services, mail: Mail, now: datetime, kind: MailKind, *, attempt: int
+) -> EmailMessage:
+    """The mail as it is sent by this attempt of its job, which is a try from now on.
+
+    Raises NoLongerWanted, NotSent, and GiveUp if it was erased.
+    """
     with services.database.reading() as session:
         language = mail.language or kind.language(session, mail)
     # A code becomes valid with the mail that carries it: it is committed before the mail is sent,
@@ -109,7 +115,9 @@ def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) ->
         models.lock_address(session, mail.address)
         _row(session, mail)
         frame = Frame.of(mail, services.settings, language)
-        return kind.compose(_turn(services, session, mail, now), frame)
+        message = kind.compose(_turn(services, session, mail, now), frame)
+        tries.begin(session, mail.id, attempt, services.now())
+    return message
 
 
 def _row(session: Session, mail: Mail) -> Mail:
@@ -212,7 +220,13 @@ def _after_failure(
     elif now + delay > mail.goes_at + patience:
         end = MailState.GAVE_UP
     else:
-        record = _recording(mail, outcome=failure.outcome, last_reply=failure.reply)
+        record = _ending_try(
+            services,
+            job,
+            failure.outcome,
+            failure.reply,
+            _recording(mail, outcome=failure.outcome, last_reply=failure.reply),
+        )
         is_down, is_lost = failure.outcome is Outcome.RELAY_DOWN, failure.outcome is Outcome.UNKNOWN
         return Later(why, delay, record, stops_run=is_down, is_uncertain=is_lost)
 
@@ -228,7 +242,24 @@ def _after_failure(
             state=end,
         )
 
-    return GiveUp(why, _concluding(mail, conclude))
+    ended = _concluding(mail, conclude)
+    return GiveUp(why, _ending_try(services, job, failure.outcome, failure.reply, ended))
+
+
+def _ending_try(
+    services: Services, job: Job, outcome: str, reply: str, record: RecordOutcome
+) -> RecordOutcome:
+    """Record what follows for the mail, and how this attempt ended at the relay.
+
+    In this order, in which erasing takes them: the address, the row of the mail, then its tries.
+    """
+
+    def both(session: Session) -> None:
+        record(session)
+        now = services.now()
+        tries.end(session, job.subject_id, job.attempts, now, outcome=outcome, reply=reply)
+
+    return both
 
 
 def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> RecordOutcome:

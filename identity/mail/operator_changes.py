@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal, outbox
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses
 from identity.core.keyed_hashes import KeyedHashes
 
 from . import results
@@ -24,7 +25,10 @@ def retry(session: Session, now: datetime, who: Actor, mail: Mail) -> bool:
         mail.state = MailState.WAITING
     session.flush()
     facts = {"template": mail.template, "before": str(before), "after": str(mail.state)}
-    journal.write(session, now, who, action="mail.retry", subject=str(mail.id), facts=facts)
+    subject, places = str(mail.id), of_addresses([mail.address])
+    journal.write(
+        session, now, who, action="mail.retry", subject=subject, facts=facts, places=places
+    )
     return True
 
 
@@ -36,5 +40,6 @@ def allow(session: Session, now: datetime, who: Actor, hashes: KeyedHashes, addr
     subject = hashes.hash_of_address(session, address)
     if not results.lift_suppression(session, hashes, address):
         return False
-    journal.write(session, now, who, action="mail.allow", subject=subject, facts={})
+    places = of_addresses([address])
+    journal.write(session, now, who, action="mail.allow", subject=subject, facts={}, places=places)
     return True

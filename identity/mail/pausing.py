@@ -15,6 +15,7 @@ from domain_rules.addresses import EmailAddress
 from identity.core import journal, outbox
 from identity.core.database import wake_after_commit
 from identity.core.journal import Actor
+from identity.core.journal_places import of_domain
 from identity.core.outbox import LEASE, WAITING, Job, JobKind
 from identity.problems import EndsSooner, Problem
 
@@ -77,7 +78,8 @@ def pause(
     pause_models.put(session, row)
     count = len(_find_waiting(session, kind=kind, domain=domain))
     told = {"until": until.isoformat() if until else None, "waiting": count}
-    journal.write(session, now, who, action="mail.pause", subject=name_of(kind, domain), facts=told)
+    name, places = name_of(kind, domain), of_domain(domain)
+    journal.write(session, now, who, action="mail.pause", subject=name, facts=told, places=places)
     return count
 
 
@@ -110,8 +112,8 @@ def resume(session: Session, now: datetime, who: Actor, *, kind: str, domain: st
         if mail.id in ids:
             mail.due_at = now
     facts = {"released": len(ids)}
-    name = name_of(kind, domain)
-    journal.write(session, now, who, action="mail.resume", subject=name, facts=facts)
+    name, places = name_of(kind, domain), of_domain(domain)
+    journal.write(session, now, who, action="mail.resume", subject=name, facts=facts, places=places)
     return len(ids)
 
 

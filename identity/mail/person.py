@@ -1,6 +1,6 @@
 """What is stored of the mails to a person, and of the mails they get no more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import ColumnElement, func, literal, or_, select
 
@@ -9,8 +9,10 @@ from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Person, Record, View, happened
 from identity.core.story import Events, events
 
+from . import tries
 from .models import Mail, MailState
 from .suppressions import Suppression
+from .tries import MailTry
 
 MEANING = {
     MailState.WAITING: "waits",
@@ -25,8 +27,10 @@ MEANING = {
 def records_of(view: View) -> Iterator[Record]:
     """The mails, with what the mail server replied; and why mails are kept away."""
     found = select(Mail).where(_is_to(view.person)).order_by(Mail.created_at, Mail.id)
-    for mail in view.session.scalars(found):
-        yield _described(view, mail)
+    rows = view.session.scalars(found).all()
+    tried = tries.find_by_mails(view.session, [mail.id for mail in rows])
+    for mail in rows:
+        yield _described(view, mail, [each for each in tried if each.mail_id == mail.id])
     hashed = suppression_hashes(view)
     kept_away = select(Suppression).where(Suppression.address_hash.in_(hashed))
     for each in view.session.scalars(kept_away.order_by(Suppression.since)):
@@ -71,7 +75,7 @@ def suppression_hashes(view: View) -> list[str]:
     return list(dict.fromkeys(of_addresses))
 
 
-def _described(view: View, mail: Mail) -> Record:
+def _described(view: View, mail: Mail, tried: Sequence[MailTry]) -> Record:
     job = outbox.find_by_subject(view.session, mail.id)
     reply = f": {mail.last_reply}" if mail.last_reply else ""
     ended = mail.ended_at or mail.handed_at or (job.done_at or job.gave_up_at if job else None)
@@ -93,6 +97,10 @@ def _described(view: View, mail: Mail) -> Record:
             "last_reply": mail.last_reply,
             "tries": job.attempts if job else None,
             "next_try_at": job.due_at if job and mail.state == MailState.WAITING else None,
+            "replies": [
+                {"at": each.ended_at, "outcome": each.outcome, "reply": each.reply}
+                for each in tried
+            ],
         },
         happened(
             (mail.created_at, f"mail {mail.template} {'ordered' if ended else so_far}"),

@@ -10,8 +10,10 @@ from identity.core import outbox
 from identity.core.outbox import Job, JobKind
 from identity.core.personal_data import mask, mask_names
 
+from . import tries
 from .models import Mail, MailState
 from .pause_models import MailPause
+from .tries import MailTry
 
 MEANING = {
     MailState.WAITING: "waits to be handed over",
@@ -25,14 +27,21 @@ MAYBE_TWICE = "it may have left twice, under one Message-ID: an earlier attempt 
 
 
 def describe(session: Session, row: Mail, *, is_masked: bool = False) -> dict[str, Any]:
-    """A mail with the job that sends it, as JSON-ready values. `is_masked`: its address, too."""
-    return _describe(row, outbox.find_by_subject(session, row.id), is_masked=is_masked)
+    """A mail with the job that sends it and each try, as JSON-ready values.
+
+    `is_masked`: without addresses. The tries, oldest first: one without an end is under way, or its
+    worker died and nobody knows whether the mail left.
+    """
+    job = outbox.find_by_subject(session, row.id)
+    found = tries.find_by_mails(session, [row.id])
+    told = [_describe_try(each, is_masked=is_masked) for each in found]
+    return _describe(row, job, is_masked=is_masked) | {"tries": told}
 
 
 def describe_all(
     session: Session, found: Sequence[Mail], *, is_masked: bool = False
 ) -> list[dict[str, Any]]:
-    """Each as `describe`, in one query."""
+    """Each as `describe`, without the tries; in one query."""
     jobs = outbox.find_by_subjects(session, [row.id for row in found])
     return [_describe(row, jobs.get((row.id, JobKind.MAIL)), is_masked=is_masked) for row in found]
 
@@ -72,6 +81,16 @@ def _describe(row: Mail, job: Job | None, *, is_masked: bool) -> dict[str, Any]:
             "gave_up_at": _moment(job.gave_up_at),
             "last_error": job.last_error,
         },
+    }
+
+
+def _describe_try(row: MailTry, *, is_masked: bool) -> dict[str, Any]:
+    return {
+        "attempt": row.attempt,
+        "began_at": _moment(row.began_at),
+        "ended_at": _moment(row.ended_at),
+        "outcome": row.outcome,
+        "reply": mask_names(row.reply) if is_masked and row.reply else row.reply,
     }
 
 

@@ -18,6 +18,7 @@ from identity.accounts.models import Account, AccountState
 from identity.binding import service as binding
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses, of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.invitations import service as invitations
 from identity.mail import models as mails
@@ -96,7 +97,10 @@ def adopt(
     verification_requests.mark_used(session, address.canonical)
     subject = hashes.journal_name(session, address.mailbox_key())
     facts = {"homeserver": account.homeserver, "class": account.account_class}
-    journal.write(session, now, who, action="person.adopt", subject=subject, facts=facts)
+    places = of_addresses([address.canonical]) | of_users([found.user_id])
+    journal.write(
+        session, now, who, action="person.adopt", subject=subject, facts=facts, places=places
+    )
     return Adopted(found.user_id, account.account_class, is_new=True)
 
 

@@ -18,6 +18,7 @@ from domain_rules.addresses import EmailAddress
 from identity.core import journal, rows
 from identity.core.database import marked_columns
 from identity.core.journal import Actor, JournalEntry
+from identity.core.journal_places import of_addresses, of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.personal_data import (
     ADDRESS,
@@ -163,7 +164,10 @@ def _erase(
         raise NotErased(", ".join(left))
     facts = {"rows": erasure.done.rows, "ended": erasure.done.ended}
     subject = hashes.journal_name(session, person.mailbox)
-    row = journal.write(session, now, who, action=ERASE, subject=subject, facts=facts)
+    places = of_addresses([person.address]) | of_users(person.all_user_ids)
+    row = journal.write(
+        session, now, who, action=ERASE, subject=subject, facts=facts, places=places
+    )
     if log is not None:
         erasure_log.append(log, replace(_entry(session, hashes, now, row), names=names))
     stays = _what_stays(session, person)

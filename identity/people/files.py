@@ -13,6 +13,7 @@ from domain_rules.rules import Decision, RuleSet
 from identity.accounts.models import Account
 from identity.core import journal, story
 from identity.core.journal import Actor
+from identity.core.journal_places import Place, of_addresses, of_decision, of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.paging import LIMIT, Page
 from identity.core.personal_data import Person, View
@@ -58,7 +59,8 @@ def open_file(
 ) -> PersonFile | None:
     """Open the file of an address, known or not; None if the person is outside of the scope."""
     person = find_person(session, address)
-    if not _is_within(scope, rules.decide(address), _accounts(session, person)):
+    decision, accounts = rules.decide(address), _accounts(session, person)
+    if not _is_within(scope, decision, accounts):
         return None
     made = PersonFile(
         operator_id=operator_id,
@@ -71,7 +73,8 @@ def open_file(
     )
     session.add(made)
     session.flush()
-    _write(session, hashes, now, who, OPEN, name=person.mailbox, file=made)
+    places = _places(person, decision, accounts)
+    _write(session, hashes, now, who, OPEN, name=person.mailbox, file=made, places=places)
     return made
 
 
@@ -157,7 +160,9 @@ def show_neighbour(
     if mark is not None and mark not in opened.file.shown:
         opened.file.shown = [*opened.file.shown, mark]
     session.flush()
-    _write(session, hashes, now, who, SHOW, name=event.whom, file=opened.file)
+    places = _places(opened.person, opened.decision, opened.accounts)
+    places |= of_users([event.whom]) if event.whom.startswith("@") else of_addresses([event.whom])
+    _write(session, hashes, now, who, SHOW, name=event.whom, file=opened.file, places=places)
     return True
 
 
@@ -175,6 +180,7 @@ def _write(
     *,
     name: str,
     file: PersonFile,
+    places: set[Place],
 ) -> None:
     """A row about a mailbox, an address or a user ID, which is named by a keyed hash."""
     if name.startswith("@"):
@@ -182,7 +188,13 @@ def _write(
     else:
         subject = hashes.journal_name(session, EmailAddress.stored(name).mailbox_key())
     facts = {"file": str(file.id), "until": file.ends_at.isoformat(timespec="seconds")}
-    journal.write(session, now, who, action=action, subject=subject, facts=facts)
+    journal.write(session, now, who, action=action, subject=subject, facts=facts, places=places)
+
+
+def _places(person: Person, decision: Decision, accounts: tuple[Account, ...]) -> set[Place]:
+    """Whose the person is: what `_is_within` asks, and the domain."""
+    found = of_decision(decision.homeserver, decision.organisation) | of_addresses([person.address])
+    return found.union(*(of_decision(each.homeserver, "") for each in accounts))
 
 
 def _accounts(session: Session, person: Person) -> tuple[Account, ...]:

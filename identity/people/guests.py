@@ -27,6 +27,7 @@ from identity.accounts.person import addresses_of, user_ids_of
 from identity.binding import service as binding
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.personal_data import mailbox_of
 from identity.invitations import models as third_party_invitations, service as invitations
@@ -219,5 +220,5 @@ def _write(
     address: str,
     facts: Mapping[str, object],
 ) -> None:
-    subject = hashes.journal_name(session, mailbox_of(address))
-    journal.write(session, now, who, action=action, subject=subject, facts=facts)
+    subject, places = hashes.journal_name(session, mailbox_of(address)), of_addresses([address])
+    journal.write(session, now, who, action=action, subject=subject, facts=facts, places=places)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.journal_places import of_addresses, of_users
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as codes
 from identity.core.personal_data import Person
@@ -115,4 +116,5 @@ def _write(
     facts: dict[str, object],
 ) -> None:
     subject = hashes.journal_name(session, person.mailbox)
-    journal.write(session, now, who, action=action, subject=subject, facts=facts)
+    places = of_addresses([person.address]) | of_users(person.all_user_ids)
+    journal.write(session, now, who, action=action, subject=subject, facts=facts, places=places)

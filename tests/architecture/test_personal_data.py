@@ -49,6 +49,8 @@ IMPERSONAL = {
     # The operator's own name stands in the journal on purpose.
     "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
     "journal_checks": {"head", "fault"},
+    # The domain of an address, never an address.
+    "journal_places": {"kind", "name"},
     "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},
@@ -56,6 +58,7 @@ IMPERSONAL = {
     "lost_invitations": {"token", "room_id", "shown", "why"},
     "lookup_peppers": {"pepper"},
     "mail_pauses": {"kind", "domain", "author"},
+    "mail_tries": {"outcome"},
     "mails": {"template", "language", "state", "outcome", "trace_id"},
     "module_refusal_counts": {"homeserver", "reason"},
     "module_refusals": {"reason"},

@@ -27,7 +27,7 @@ MAX_TYPED: Final = 200  # characters of one filter
 def list_journal(session: Session) -> dict[str, Any]:
     """The rows, newest first: of an action (`rules.publish`) or a noun, a person, a door, a time.
 
-    With a scope: what its operator did, and what was done with the homeservers of the scope.
+    With a scope: what its operator did, and what was done with what the scope holds.
     """
     given = dict(zip(FILTERS, parameters.optional(*FILTERS), strict=True))
     for name, value in given.items():
@@ -39,7 +39,7 @@ def list_journal(session: Session) -> dict[str, Any]:
         since=reading.moment("since", since) if since else None,
         until=reading.moment("until", until) if until else None,
     )
-    page = journal_search.find(session, wanted, within=_within(), **frame.asked_page())
+    page = journal_search.find(session, wanted, within=_within(session), **frame.asked_page())
     return frame.listed(page, _told)
 
 
@@ -53,8 +53,8 @@ def verify_journal(session: Session, _given: frame.Said) -> Answer:
 frame.in_console("/journal/export", "export_journal", Deed.EXPORT_JOURNAL, "/admin/journal")
 
 
-def _within() -> ColumnElement[bool] | None:
-    return scoping.journal_within(guards.program().operator, guards.program().scope)
+def _within(session: Session) -> ColumnElement[bool] | None:
+    return scoping.journal_within(session, guards.program().operator, guards.program().scope)
 
 
 def _told(row: JournalEntry) -> dict[str, Any]:

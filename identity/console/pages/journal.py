@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from flask import Response, request
 from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
 
 from identity.console import scoping
 from identity.core import (
@@ -39,11 +40,11 @@ FORMULA: Final = ("=", "+", "-", "@", "'", "\t", "\r", "\n")  # begins one in so
 
 @screen("/journal", Deed.SEE_JOURNAL)
 def journal() -> Response:
-    """The rows, newest first. Whoever has a scope sees their own deeds, and those on its homeservers."""
+    """The rows, newest first. Whoever has a scope sees their own deeds, and those on what it holds."""
     typed = things.filters(*FILTERS)
     with services.database.reading() as session:
         page = journal_search.find(
-            session, _wanted(typed), within=_within(), after=request.args.get("after")
+            session, _wanted(typed), within=_within(session), after=request.args.get("after")
         )
         check = journal_checks.find(session)
     is_masked = Role.AUDITOR not in operator().roles
@@ -76,7 +77,7 @@ def export_journal() -> Response:
     with services.database.reading() as session:
         while len(found) < MOST:
             page = journal_search.find(
-                session, _wanted(typed), within=_within(), after=after, limit=AT_ONCE
+                session, _wanted(typed), within=_within(session), after=after, limit=AT_ONCE
             )
             found += [journal_views.describe(entry) for entry in page.items]
             after = page.following
@@ -111,8 +112,8 @@ def _origin(door: str) -> str:
     return DOORS.get(door, "")
 
 
-def _within() -> ColumnElement[bool] | None:
-    return scoping.journal_within(operator().name, operator().scope)
+def _within(session: Session) -> ColumnElement[bool] | None:
+    return scoping.journal_within(session, operator().name, operator().scope)
 
 
 def _day(typed: str) -> datetime | None:

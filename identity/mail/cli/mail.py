@@ -39,6 +39,7 @@ from .pausing import pause, paused, resume
 MAX_BYTES = 1 << 20  # of a bounce: its report comes before the returned mail
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
+TRIES = ("attempt", "began_at", "ended_at", "outcome", "reply")
 
 
 @click.group()
@@ -53,7 +54,7 @@ def mail() -> None:
 def list_(*, state: str | None, limit: int) -> None:
     """List the newest mails.
 
-    JSON: {"counts": {state: number}, "mails": [as `show`]}
+    JSON: {"counts": {state: number}, "mails": [as `show`, without the tries]}
     """
     with open_services() as services, services.database.reading() as session:
         found = mails.find_recent(session, state=MailState(state) if state else None, limit=limit)
@@ -77,13 +78,19 @@ def show(mail_id: uuid.UUID) -> None:
     JSON: {"id", "template", "address", "language", "state", "meaning", "created_at": text,
            "handed_at", "outcome", "last_reply", "trace_id": text or null,
            "errand": {"lane": text, "attempts": number, "uncertain": number, "due_at", "gave_up_at",
-                      "last_error"} or null}
-    `uncertain`: attempts whose end is not known, or that are under way.
+                      "last_error"} or null,
+           "tries": [{"attempt": number, "began_at": text, "ended_at", "outcome", "reply":
+                      text or null}]}
+    `uncertain`: attempts whose end is not known, or that are under way. `tries`: the newest 50 times
+    that the mail was handed to the relay, oldest first; `outcome` is `handed` or a class of failure.
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         shown = describe(session, _find(session, mail_id))
-    if not print_json(shown):
-        print_facts(_readable(shown))
+    if print_json(shown):
+        return
+    print_facts(_readable(shown))
+    if shown["tries"]:
+        print_table(TRIES, ([_text(each[name]) for name in TRIES] for each in shown["tries"]))
 
 
 @mail.command()
@@ -92,7 +99,7 @@ def show(mail_id: uuid.UUID) -> None:
 def why(address: str) -> None:
     """Tell what became of the mails to ADDRESS, newest first.
 
-    JSON: a list of what `show` prints.
+    JSON: a list of what `show` prints, without the tries.
     """
     canonical = _canonical(address)
     with open_services() as services:
@@ -144,7 +151,7 @@ def cancel(
     What the mail is about goes on: an invitation stands, a request stays open, and another mail may
     be asked for.
 
-    JSON: {"cancelled": [as `show`], "dry_run": boolean}
+    JSON: {"cancelled": [as `show`, without the tries], "dry_run": boolean}
     """
     if (mail_id is None) == (address is None):
         raise Failure("name one mail by its ID, or a mailbox by --to ADDRESS", Exit.USAGE)
@@ -281,9 +288,13 @@ def _find(session: Session, mail_id: uuid.UUID) -> Mail:
 
 
 def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = {name: value for name, value in shown.items() if name != "errand"}
+    facts = {name: value for name, value in shown.items() if name not in {"errand", "tries"}}
     facts |= shown["errand"] or {}
     return [(name.replace("_", " "), str(value)) for name, value in facts.items() if value]
+
+
+def _text(value: object) -> str:
+    return "not known" if value is None else str(value)
 
 
 def _summary(row: dict[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change."""
+"""The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change.
+
+Each try of a mail; whose a row of the journal is.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -49,9 +52,41 @@ def upgrade() -> None:
         postgresql_where=UNDONE,
         sqlite_where=UNDONE,
     )
+    op.create_table(
+        "mail_tries",
+        sa.Column("mail_id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("began_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("reply", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["mail_id"],
+            ["mails.id"],
+            name=op.f("fk_mail_tries_mail_id_mails"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("mail_id", "attempt", name=op.f("pk_mail_tries")),
+    )
+    # Rows of before have none: they are for operators of the whole federation.
+    op.create_table(
+        "journal_places",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["journal.number"],
+            name=op.f("fk_journal_places_number_journal"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", "kind", "name", name=op.f("pk_journal_places")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("journal_places")
+    op.drop_table("mail_tries")
     op.drop_index("ix_outbox_homeserver", "outbox")
     op.drop_column("outbox", "homeserver")
     op.drop_table("module_refusal_counts")

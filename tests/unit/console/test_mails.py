@@ -4,7 +4,7 @@ import pytest
 
 from identity.core import outbox
 from identity.core.outbox import Lane
-from identity.mail import models as mails, pausing
+from identity.mail import models as mails, pausing, tries
 from identity.mail.models import Mail, MailState
 from tests.worlds.console import *
 from tests.worlds.things import *
@@ -74,6 +74,22 @@ def test_a_mail_is_tried_again_and_cancelled_with_a_reason(
     assert last_row().action == "mail.cancel"
     again = browser.post(f"/admin/mails/{mail_id}/cancel", reason=WHY)
     assert "Nothing was changed." in words(again)
+
+
+def test_a_mail_shows_each_try_with_the_reply_of_the_relay(sign_in, sal, order, services, clock):
+    mail_id = order()
+    with services.database.transaction() as session:
+        tries.begin(session, mail_id, 1, clock())
+        said = "451 4.7.1 gil@asso.example is greylisted"
+        tries.end(session, mail_id, 1, clock(), outcome="defer", reply=said)
+        tries.begin(session, mail_id, 2, clock())
+    page = sign_in(sal, language="fr").get(f"/admin/mails/{mail_id}")
+    french = words(page)
+    assert "Chaque essai" in french
+    assert "remis à plus tard par le serveur" in french
+    assert '<span lang="en">451 4.7.1 g•••@asso.example is greylisted</span>' in page.text
+    assert "gil@" not in page.text
+    assert "en cours, ou sans fin connue" in french
 
 
 def test_mails_of_a_kind_are_paused_and_resumed(sign_in, ines, services, clock, order):

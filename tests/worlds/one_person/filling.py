@@ -11,8 +11,9 @@ from identity.core.journal import Actor
 from identity.core.outbox import Job, JobKind
 from identity.health import finding_models
 from identity.homeservers import models as homeservers
-from identity.mail import models as mails, results
+from identity.mail import models as mails, results, tries
 from identity.mail.models import MailState
+from identity.mail.outcomes import Outcome
 from identity.mail.quota import Template
 from identity.operators import (
     factors,
@@ -107,7 +108,10 @@ def _mails(session, services, address, tagged):
             subject_id=uuid.uuid4(),
         )
         mail.state, mail.last_reply = MailState.REFUSED, f"550 no {each.canonical}"
-    session.flush()
+        session.flush()
+        tries.begin(session, mail.id, 1, now)
+        said = f"451 {each.canonical} is greylisted"
+        tries.end(session, mail.id, 1, now, outcome=Outcome.DEFER, reply=said)
     results._strike(session, services.hashes, now, address.canonical)
     job = session.scalars(select(Job).where(Job.kind == JobKind.MAIL)).first()
     job.last_error = f"refused: 550 {address.canonical}"
