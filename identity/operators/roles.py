@@ -150,6 +150,12 @@ def effective(roles: Iterable[Role]) -> frozenset[Role]:
     return frozenset[Role]().union(*(IMPLIED[role] for role in roles))
 
 
+def strongest(roles: Collection[Role]) -> list[Role]:
+    """The roles that no other one of them implies, in the order of `Role`."""
+    implied = {each for role in roles for each in IMPLIED[role] - {role}}
+    return [role for role in Role if role in roles and role not in implied]
+
+
 def may(roles: Iterable[Role], deed: Deed) -> bool:
     """Whether somebody with these roles may do it, within their scope."""
     return bool(effective(roles) & PERMISSIONS[deed].roles)
