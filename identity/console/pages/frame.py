@@ -5,6 +5,7 @@ is signed in, has the second factor been right, does the role allow the deed, an
 is done and the second factor once more. A form that lacks the last two is shown again with these.
 """
 
+import shlex
 import uuid
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -135,6 +136,7 @@ def show(
         own_roles=[] if who is None else strongest(who.roles),
         done=cookie.pop(DONE, None),
         sso=services.settings.sso_name,
+        shell=shlex.quote,
         **values,
     )
     return make_response(html, status)
