@@ -1,5 +1,7 @@
 """What can be done with a change as it stands, and whether this operator is the one to do it."""
 
+import uuid
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -7,11 +9,18 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from identity.core.outbox import JobKind
-from identity.operators.models import Operator
 from identity.settings import Settings
 
 from . import approvals, changes, rolling_back, telling
 from .change_models import EDITABLE, Change, ChangeState
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """An operator, as far as is asked here."""
+
+    id: uuid.UUID
+    name: str
 
 
 class Step(StrEnum):
@@ -44,7 +53,7 @@ STEPS: Final = {
 
 
 def find_steps(
-    session: Session, settings: Settings, now: datetime, change: Change, who: Operator
+    session: Session, settings: Settings, now: datetime, change: Change, who: Somebody
 ) -> frozenset[Step]:
     """The steps that this operator can take, their roles not asked: the caller asks those."""
     again = (Step.EDIT, Step.CHECK, Step.ABANDON) if change.state in EDITABLE else ()
@@ -65,7 +74,7 @@ def find_steps(
 
 
 def may_alone(
-    session: Session, settings: Settings, now: datetime, change: Change, who: Operator
+    session: Session, settings: Settings, now: datetime, change: Change, who: Somebody
 ) -> bool:
     """Whether no other person is asked: by policy, or for the reversal of one's own."""
     if not approvals.needs_two(session, settings):
@@ -73,7 +82,7 @@ def may_alone(
     return rolling_back.may_apply_alone(session, now, change, who.id)
 
 
-def is_own(change: Change, who: Operator, *, applied: bool = False) -> bool:
+def is_own(change: Change, who: Somebody, *, applied: bool = False) -> bool:
     """Whether this operator made, edited or proposed it; `applied`: or let it come into force."""
     ids = {change.author_id, change.applied_by_id if applied else None}
     names = {change.author, change.proposed_by, *change.editors}

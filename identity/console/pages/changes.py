@@ -11,13 +11,11 @@ from sqlalchemy.orm import Session
 from identity.console import scoping
 from identity.domain_requests import answering
 from identity.homeservers import rules_held
-from identity.operators import models as operators
 from identity.operators.roles import Deed
-from identity.problems import NoSuchOperator
 from identity.rule_changes import changes as changing, possible, views
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.rule_changes.checking import WORSE
-from identity.rule_changes.possible import Step
+from identity.rule_changes.possible import Somebody, Step
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
@@ -74,9 +72,7 @@ def show_change(
     who, now = operator(), services.now()
     with services.database.reading() as session:
         found = changing.required(session, number, who.scope)
-        me = operators.find(session, who.operator_id)
-        if me is None:
-            raise NoSuchOperator
+        me = Somebody(who.operator_id, who.name)
         steps = possible.find_steps(session, services.settings, now, found, me)
         values: dict[str, Any] = {
             "change": views.describe_change(session, found),

@@ -1,5 +1,6 @@
 """The pages of changes of rules: made, counted, edited, listed, and what each page shows."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
 from tests.worlds.visitors import heading, words
 
-MOST_QUERIES = 8
+MOST_QUERIES = 8  # beside the one that says who is signed in
 
 
 def test_a_domain_is_opened_from_its_page_and_everybody_sees_whom_it_affects(
@@ -200,10 +201,12 @@ def test_lists_show_what_is_asked_for(applied, emil, sign_in):
     ],
 )
 def test_a_page_takes_at_most_eight_queries(applied, services, path):
-    asked = []
+    asked, here = [], threading.get_ident()
 
     def note(_connection, _cursor, statement, *_rest) -> None:
-        asked.extend([statement] if statement != "BEGIN" else [])
+        is_ours = threading.get_ident() == here  # the cache of freezes looks aside
+        if is_ours and statement != "BEGIN" and "FROM operator_sessions" not in statement:
+            asked.append(statement)
 
     applied.get(path)  # the rules are loaded once
     event.listen(services.database.engine, "before_cursor_execute", note)
