@@ -29,6 +29,7 @@ class Deed(StrEnum):
     SEE_JOURNAL = "see_journal"
     EXPORT_JOURNAL = "export_journal"
     SEE_ACCESS = "see_access"
+    SEE_SETTINGS = "see_settings"
     TEST_ADDRESS = "test_address"
     OPEN_PERSON = "open_person"
     HELP_PERSON = "help_person"  # re-send, unlock codes, free an address
@@ -80,6 +81,7 @@ PERMISSIONS: Final = {
     Deed.SEE_JOURNAL: _to(Role.VIEWER, Role.AUDITOR),
     Deed.EXPORT_JOURNAL: _to(Role.AUDITOR, step_up=True),
     Deed.SEE_ACCESS: _to(Role.ADMIN, Role.AUDITOR),
+    Deed.SEE_SETTINGS: _to(Role.ADMIN),
     Deed.TEST_ADDRESS: _to(Role.VIEWER),
     Deed.OPEN_PERSON: _to(Role.SUPPORT, reason=True),
     Deed.HELP_PERSON: _to(Role.SUPPORT, reason=True),
