@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from pydantic import SecretStr
 
 from identity.command.opening import build_services_with_secrets, warn_of_unknown
 from identity.command.printing import as_json, print_json, print_message
 from identity.env_files import WrongEnvFile
 from identity.keys import process_keys as keys
 from identity.mail.relay_url import check_relay
-from identity.setting_sources import PREFIX
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.settings_findings import (
     described_database,
@@ -20,9 +18,8 @@ from identity.settings_findings import (
     unknown_variables,
     where_from,
 )
+from identity.settings_shown import describe_all
 from identity.threepids.terms import read_terms
-
-MASK = "********"
 
 
 @click.group()
@@ -89,22 +86,11 @@ def show() -> None:
     """
     settings = read_settings()
     warn_of_unknown()
-    shown = {
-        f"{PREFIX}{name}".upper(): _masked(getattr(settings, name))
-        for name in Settings.model_fields
-    }
+    shown = {each["name"]: each["value"] for each in describe_all(settings)}
     if print_json(shown):
         return
     for name, value in shown.items():
         click.echo(f"{name}={_written(value)}")
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return MASK
-    if isinstance(value, tuple):
-        return [_masked(each) for each in value]
-    return value if value is None else str(value)
 
 
 def _written(value: Any) -> str:

@@ -5,7 +5,7 @@ however large the tables are.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from identity.core import paging
+from identity.core.address_domains import domain_of
 from identity.domain_requests.models import DomainRequest
 from identity.domain_requests.views import which_wait
 from identity.freezes.models import Freeze
@@ -47,9 +49,16 @@ MOST: Final = 99
 """A count goes no further: people read "99+"."""
 GAVE_UP_FOR: Final = timedelta(days=7)  # mails that were given up are shown for so long
 ENDING: Final = timedelta(days=14)
-SILENT: Final = timedelta(minutes=5)  # a module asks for the rules more often
+SILENT: Final = timedelta(minutes=2)  # a module asks each 20 s; that is written down each minute
 LOOKED: Final = timedelta(minutes=15)  # the worker looks at each homeserver more often
 KEY_AGE: Final = timedelta(days=365)
+DECISIONS: Final = {
+    "requests": ("requests",),
+    "changes": ("changes_to_approve", "changes_to_review", "changes_to_mend"),
+}
+"""The kinds that wait for a decision, by the screen where it is taken."""
+NAMED: Final = 5
+"""So many homeservers or domains of one kind are named."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +81,83 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A homeserver or domain with what waits of it. `count`: MOST + 1 for more."""
+
+    name: str
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True)
 class Part:
-    """One kind: whose deed settles it, on which screen, and what is counted."""
+    """One kind: whose deed settles it, on which screen, what is counted, and by which name."""
 
     kind: str
     deed: Deed
     path: str
     at: InstrumentedAttribute[Any]
     which: tuple[ColumnElement[bool], ...]
+    name: ColumnElement[str] | None = None
 
 
 def find(session: Session, now: datetime, viewer: Viewer) -> tuple[list[Waiting], int]:
     """What waits for this operator, and how many kinds of thing were looked at."""
     parts = [part for part in _parts(now, viewer) if may(viewer.roles, part.deed)]
+    return _counted(session, parts), len(parts)
+
+
+def find_decisions(session: Session, now: datetime, viewer: Viewer) -> list[Waiting]:
+    """What waits for a decision of this operator: requests and changes. At most one statement."""
+    return _counted(
+        session, [part for part in _decisions(now, viewer) if may(viewer.roles, part.deed)]
+    )
+
+
+def find_names(
+    session: Session, now: datetime, viewer: Viewer, waiting: Iterable[Waiting]
+) -> dict[str, list[Named]]:
+    """Which homeservers or domains it is, by kind: those with most first, at most NAMED + 1 each.
+
+    `waiting`: as `find` told; what has no names is left out. At most one statement.
+    """
+    kinds = {each.kind for each in waiting}
+    wanted = [
+        _names(part, part.name)
+        for part in _parts(now, viewer)
+        if part.kind in kinds and part.name is not None
+    ]
+    if not wanted:
+        return {}
+    names: dict[str, list[Named]] = {}
+    for kind, name, count, oldest in session.execute(union_all(*wanted)):
+        names.setdefault(kind, []).append(Named(name, count, oldest))
+    return {
+        kind: sorted(found, key=lambda each: (-each.count, each.name))
+        for kind, found in names.items()
+    }
+
+
+def _counted(session: Session, parts: Sequence[Part]) -> list[Waiting]:
     if not parts:
-        return [], 0
+        return []
     found = session.execute(union_all(*(_count(part) for part in parts)))
     counted = {kind: (count, oldest) for kind, oldest, count in found}
-    waiting = [
+    return [
         Waiting(part.kind, *counted[part.kind], path=part.path)
         for part in parts
         if counted[part.kind][0]
     ]
-    return waiting, len(parts)
 
 
-def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
+def _decisions(now: datetime, viewer: Viewer) -> Iterator[Part]:
     asked, undecided = DomainRequest.created_at, which_wait(now, viewer.scope)
     yield Part("requests", Deed.DRAFT, "/admin/requests", asked, undecided)
     yield from _changes(viewer)
+
+
+def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
+    yield from _decisions(now, viewer)
     if viewer.scope.is_all:
         # Whose they are is not stored with them, so they cannot be told apart by a scope.
         yield from _deliveries(now)
@@ -137,7 +194,8 @@ def _deliveries(now: datetime) -> Iterator[Part]:
     yield Part("deliveries_dead", Deed.HANDLE_INVITATION, path, row.created_at, dead)
     given_up = (Mail.state == MailState.GAVE_UP, Mail.ended_at > now - GAVE_UP_FOR)
     path = "/admin/mails?state=gave_up"
-    yield Part("mails_given_up", Deed.HANDLE_MAIL, path, Mail.ended_at, given_up)
+    domain = domain_of(Mail.address)
+    yield Part("mails_given_up", Deed.HANDLE_MAIL, path, Mail.ended_at, given_up, domain)
 
 
 def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
@@ -148,19 +206,38 @@ def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
         module.heard_at < now - SILENT,
         exists().where(Homeserver.name == module.homeserver, *goes_on),
     )
-    yield Part("homeservers_silent", Deed.FREEZE, path, module.heard_at, silent)
+    yield Part(
+        "homeservers_silent",
+        Deed.FREEZE,
+        path,
+        module.heard_at,
+        silent,
+        module.homeserver.expression,
+    )
     away = (
         *(look.milliseconds.is_(None), look.at > now - LOOKED, health_models.is_last()),
         exists().where(Homeserver.name == look.homeserver, *goes_on),
     )
-    yield Part("homeservers_away", Deed.FREEZE, path, look.at, away)
+    yield Part("homeservers_away", Deed.FREEZE, path, look.at, away, look.homeserver.expression)
     credential, end = HomeserverCredential, now + ENDING
     ending = (credential.retires_at > now, credential.retires_at < end)
     admin = Deed.MANAGE_HOMESERVER
-    yield Part("credentials_ending", admin, path, credential.retires_at, ending)
+    whose = credential.homeserver.expression
+    yield Part("credentials_ending", admin, path, credential.retires_at, ending, whose)
     newest = select(func.max(StoredKey.number)).scalar_subquery()
     old = (StoredKey.number == newest, StoredKey.created_at < now - KEY_AGE)
     yield Part("keys_old", admin, "/admin/health", StoredKey.created_at, old)
+
+
+def _names(part: Part, name: ColumnElement[str]) -> Select[Any]:
+    """(kind, name, count, oldest) of the names with most, among the newest 10,000 of this kind."""
+    newest = select(name.label("name"), part.at.label("at")).where(*part.which)
+    rows = newest.order_by(part.at.desc()).limit(paging.MOST).subquery()
+    count = func.count().label("count")
+    named = select(rows.c.name, count, func.min(rows.c.at).label("at")).group_by(rows.c.name)
+    most = named.order_by(count.desc(), rows.c.name).limit(NAMED + 1).subquery()
+    kind = cast(literal(part.kind), String)
+    return select(kind, most.c.name, most.c.count, most.c.at)
 
 
 def _count(part: Part) -> Select[Any]:

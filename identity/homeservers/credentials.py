@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, ForeignKey, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
@@ -52,7 +52,7 @@ def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
     return session.scalar(
         select(HomeserverCredential.homeserver).where(
             HomeserverCredential.token_hash == _hash(token),
-            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
+            is_valid(now),
         )
     )
 
@@ -62,19 +62,15 @@ def hashes_of(session: Session, homeserver: str, now: datetime) -> Sequence[str]
     return session.scalars(
         select(HomeserverCredential.token_hash).where(
             HomeserverCredential.homeserver == homeserver,
-            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
+            is_valid(now),
         )
     ).all()
 
 
-def find_valid(session: Session, homeserver: str, now: datetime) -> Sequence[HomeserverCredential]:
-    """This homeserver's valid tokens, the newest first."""
+def is_valid(now: datetime) -> ColumnElement[bool]:
+    """SQL condition: the token is not retired yet."""
     row = HomeserverCredential
-    return session.scalars(
-        select(row)
-        .where(row.homeserver == homeserver, or_(row.retires_at.is_(None), row.retires_at > now))
-        .order_by(row.created_at.desc())
-    ).all()
+    return or_(row.retires_at.is_(None), row.retires_at > now)
 
 
 def find_older(session: Session, now: datetime, before: datetime) -> Sequence[str]:

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from . import breakers, credentials, module_models, standing
+from . import breakers, credentials, standing
+from .credentials import HomeserverCredential
 from .models import Homeserver
 from .module_models import HomeserverModule
 
@@ -66,15 +67,16 @@ def describe_whole(session: Session, row: Homeserver, now: datetime) -> dict[str
     `credentials`: when each valid one was issued and ends; never the credential.
     """
     states = breakers.find_of(session, row.name)
+    module, valid = _find_module_and_credentials(session, row.name, now)
     return describe(row, now) | {
-        "module": _describe_module(module_models.find(session, row.name)),
+        "module": _describe_module(module),
         "breakers": {
             str(interface): {"failures": state.failures, "open_until": _moment(state.until)}
             for interface, state in states.items()
         },
         "credentials": [
             {"issued_at": _moment(each.created_at), "ends_at": _moment(each.retires_at)}
-            for each in credentials.find_valid(session, row.name, now)
+            for each in valid
         ],
     }
 
@@ -113,6 +115,19 @@ def readable_value(value: Any) -> str:
 def _credential(shown: dict[str, Any]) -> str:
     until = f", good until {shown['ends_at']}" if shown["ends_at"] else ""
     return f"issued {shown['issued_at']}{until}"
+
+
+def _find_module_and_credentials(
+    session: Session, name: str, now: datetime
+) -> tuple[HomeserverModule | None, list[HomeserverCredential]]:
+    """What its module said last, and its valid credentials, newest first; one statement."""
+    credential, module = HomeserverCredential, HomeserverModule
+    valid = (credential.homeserver == Homeserver.name) & credentials.is_valid(now)
+    query = select(module, credential).select_from(Homeserver)
+    query = query.outerjoin(module, module.homeserver == Homeserver.name)
+    query = query.outerjoin(credential, valid).where(Homeserver.name == name)
+    found = session.execute(query.order_by(credential.created_at.desc())).all()
+    return (found[0][0] if found else None), [each for _, each in found if each is not None]
 
 
 def _describe_module(row: HomeserverModule | None) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ class Deed(StrEnum):
     SEE_JOURNAL = "see_journal"
     EXPORT_JOURNAL = "export_journal"
     SEE_ACCESS = "see_access"
+    SEE_SETTINGS = "see_settings"
     TEST_ADDRESS = "test_address"
     OPEN_PERSON = "open_person"
     HELP_PERSON = "help_person"  # re-send, unlock codes, free an address
@@ -80,6 +81,7 @@ PERMISSIONS: Final = {
     Deed.SEE_JOURNAL: _to(Role.VIEWER, Role.AUDITOR),
     Deed.EXPORT_JOURNAL: _to(Role.AUDITOR, step_up=True),
     Deed.SEE_ACCESS: _to(Role.ADMIN, Role.AUDITOR),
+    Deed.SEE_SETTINGS: _to(Role.ADMIN),
     Deed.TEST_ADDRESS: _to(Role.VIEWER),
     Deed.OPEN_PERSON: _to(Role.SUPPORT, reason=True),
     Deed.HELP_PERSON: _to(Role.SUPPORT, reason=True),
@@ -148,6 +150,12 @@ def check_roles(roles: Collection[Role], scope: Scope) -> None:
 def effective(roles: Iterable[Role]) -> frozenset[Role]:
     """The roles with those that they imply."""
     return frozenset[Role]().union(*(IMPLIED[role] for role in roles))
+
+
+def strongest(roles: Collection[Role]) -> list[Role]:
+    """The roles that no other one of them implies, in the order of `Role`."""
+    implied = {each for role in roles for each in IMPLIED[role] - {role}}
+    return [role for role in Role if role in roles and role not in implied]
 
 
 def may(roles: Iterable[Role], deed: Deed) -> bool:

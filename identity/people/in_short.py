@@ -17,6 +17,7 @@ from identity.core.one_time_codes.limits import MAX_TRIES, MAX_TRIES_FOR_ADDRESS
 from identity.core.one_time_codes.models import OneTimeCode, Purpose, WrongTry
 from identity.core.outbox import Job, JobKind
 from identity.core.personal_data import View
+from identity.homeservers.models import Homeserver
 from identity.invitations.models import OPEN, ThirdPartyInvitation
 from identity.mail import models as mails
 from identity.mail.models import Mail, MailState
@@ -95,11 +96,13 @@ class _Facts(NamedTuple):
     held_by: str | None
     mail_error: str | None
     away_since: datetime | None
+    homeserver: Homeserver | None
+    """Where the rules put the address; while it is held here, the session need not ask for it."""
 
 
 def tell(session: Session, hashes: KeyedHashes, now: datetime, opened: OpenFile) -> Short:
     """How it stands now with the person of this file."""
-    facts = _read(View(session, hashes, now, opened.person))
+    facts = _read(View(session, hashes, now, opened.person), opened.decision.homeserver)
     situation, values = _decide(facts, now, opened, is_stopped=_is_stopped(session, now, opened))
     if situation is Situation.CODES_LOCKED:
         # When one more mail may leave, which brings a code of its own.
@@ -191,7 +194,7 @@ def _decide_without_account(
     return Situation.NOTHING, {}
 
 
-def _read(view: View) -> _Facts:
+def _read(view: View, homeserver: str | None) -> _Facts:
     """Everything that `_decide` looks at, in one statement."""
     person, now = view.person, view.now
     code, tried, asked, mail = OneTimeCode, WrongTry, VerificationRequest, Mail
@@ -245,9 +248,10 @@ def _read(view: View) -> _Facts:
             *(codes.c.wrong, codes.c.alive_until, one.c.n, one.c.first, one.c.last),
             *(invitations.c.n, requests.c.state, requests.c.expires_at, requests.c.confirmed_at),
             *(requests.c.language, last.c.state, last.c.at, last.c.last_reply, last.c.language),
-            *(Job.held_by, Job.last_error, kept.c.since),
+            *(Job.held_by, Job.last_error, kept.c.since, Homeserver),
         )
         .select_from(joined.join(invitations, true()).join(kept, true()))
+        .outerjoin(Homeserver, Homeserver.name == homeserver)
         .limit(1)
     ).one()
     return _Facts._make(found)

@@ -34,6 +34,7 @@ FILES |= {
     "setting_sources",
     "sso_settings",
     "settings_findings",
+    "settings_shown",
 }
 # Those that call others for everybody, and the doctor who looks whether they answer.
 CALLING = {"core", "health", "homeservers", "mail"}

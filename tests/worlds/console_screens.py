@@ -112,7 +112,7 @@ def _paths(
     alone = (
         *("about", "access", "changes", "domains", "health", "homeservers", "incidents"),
         *("invitations", "journal", "mails", "me", "menu", "people", "requests", "revisions"),
-        "test",
+        *("settings", "test"),
     )
     return {name: f"/admin/{name}" for name in alone} | {
         name: f"/admin{path}"

@@ -5,6 +5,7 @@ is signed in, has the second factor been right, does the role allow the deed, an
 is done and the second factor once more. A form that lacks the last two is shown again with these.
 """
 
+import shlex
 import uuid
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -25,13 +26,14 @@ from flask import (
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from identity.console.waiting import Waiting
 from identity.core.database import AWAY
 from identity.core.strict_json import is_text
 from identity.freezes import service as freezing
 from identity.operators import factors, kept_forms, models as operators
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
-from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
+from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role, strongest
 from identity.problems import (
     ConsoleFrozen,
     NoSuchChange,
@@ -45,7 +47,7 @@ from identity.web.rendering import Fault, context
 from identity.web.request_context import services
 from identity.web.wording import prefer_language, text
 
-from . import passkey_answers
+from . import bar, passkey_answers
 from .operator_session import COOKIE, operator, signed_in
 from .passkey_answers import FIELD as PASSKEY
 
@@ -59,20 +61,6 @@ OWN_VISITS: Final = {"same-origin", "none"}  # values of Sec-Fetch-Site
 NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
-NAVIGATION: Final = (
-    ("home", Deed.SEE_SELF),
-    ("requests", Deed.SEE),
-    ("domains", Deed.SEE),
-    ("changes", Deed.SEE),
-    ("homeservers", Deed.SEE),
-    ("people", Deed.OPEN_PERSON),
-    ("invitations", Deed.SEE),
-    ("mails", Deed.SEE),
-    ("journal", Deed.SEE_JOURNAL),
-    ("menu", Deed.SEE_SELF),
-)
-"""The screens of the bar, in their order, and who sees them there."""
-
 blueprint = Blueprint("console", __name__, url_prefix="/admin")
 blueprint.after_request(page_headers.protect)
 blueprint.url_defaults(wording.keep_language_in_links)
@@ -128,9 +116,13 @@ def show(
     *,
     status: HTTPStatus = HTTPStatus.OK,
     faults: Sequence[Fault] = (),
+    waits: Sequence[Waiting] | None = None,
     **values: Any,
 ) -> Response:
-    """Render `templates/console/<name>.html`; with faults the status is 400, unless another is given."""
+    """Render `templates/console/<name>.html`; with faults the status is 400, unless another is given.
+
+    `waits`: what waits for the operator, if the screen has asked already.
+    """
     who = signed_in()
     if faults and status is HTTPStatus.OK:
         status = HTTPStatus.BAD_REQUEST
@@ -139,9 +131,12 @@ def show(
         **context(faults),
         who=who if who is not None and who.is_whole else None,
         may=lambda deed: who is not None and who.may(Deed(deed)),
-        navigation=[] if who is None else [key for key, deed in NAVIGATION if who.may(deed)],
+        navigation=bar.screens(who),
+        counts=bar.counts(who, waits),
+        own_roles=[] if who is None else strongest(who.roles),
         done=cookie.pop(DONE, None),
         sso=services.settings.sso_name,
+        shell=shlex.quote,
         **values,
     )
     return make_response(html, status)

@@ -18,7 +18,7 @@ from .things import show_thing
 
 MENU: Final = (
     *("home", "requests", "domains", "changes", "homeservers", "people", "invitations", "mails"),
-    *("journal", "test", "incidents", "access", "health", "me", "about"),
+    *("journal", "test", "incidents", "access", "health", "settings", "me", "about"),
 )
 """Every screen that begins something, in its order; those that are not there are left out."""
 

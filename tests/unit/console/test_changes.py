@@ -1,6 +1,5 @@
 """The pages of changes of rules: made, counted, edited, listed, and what each page shows."""
 
-import re
 import threading
 from dataclasses import replace
 
@@ -18,8 +17,7 @@ from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
 from tests.worlds.visitors import heading, words
 
-MOST_QUERIES = 8  # beside those that say who is signed in
-OF_THE_SESSION = re.compile(r"FROM operator_sessions|FROM operators\b", re.IGNORECASE)
+MOST_QUERIES = 8
 
 
 def test_a_domain_is_opened_from_its_page_and_everybody_sees_whom_it_affects(

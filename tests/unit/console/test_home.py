@@ -167,7 +167,7 @@ def test_each_role_has_its_own_tasks(sign_in, make_operator, ines, ada, services
             session,
             EDUCATION,
             {
-                "heard_at": now - timedelta(minutes=6),
+                "heard_at": now - timedelta(minutes=3),
                 "version": 1,
                 "reports": "",
                 "actions": "",
@@ -192,6 +192,60 @@ def test_each_role_has_its_own_tasks(sign_in, make_operator, ines, ada, services
     page = words(sign_in(scoped).get("/admin/"))
     assert "Homeservers whose module is silent" not in page
     assert EDUCATION not in page
+
+
+def test_a_module_that_was_not_heard_for_two_minutes_is_named_with_its_homeserver(
+    sign_in, ines, services, clock
+):
+    values = {"version": 1, "reports": "", "actions": "", "skipped": 0}
+    with services.database.transaction() as session:
+        module_models.upsert(session, EDUCATION, {"heard_at": clock(), **values})
+    clock.advance(minutes=2)
+    assert "module is silent" not in words(sign_in(ines).get("/admin/"))
+    clock.advance(seconds=1)
+    page = sign_in(ines).get("/admin/")
+    told = words(page)
+    assert "Homeservers whose module is silent: 1" in told
+    assert "Éducation nationale (2 min ago)" in told
+    assert f'href="/admin/homeservers/{EDUCATION}">Éducation nationale</a> (' in page.text
+    assert "! version 1" in told
+
+
+def test_mails_given_up_are_told_by_domain_those_with_most_first_and_no_more_than_five(
+    sign_in, make_operator, services, clock
+):
+    fill_every_story(services)
+    with services.database.transaction() as session:
+        session.execute(delete(Mail))
+        for n in range(7):
+            session.add_all(
+                Mail(
+                    template="invite",
+                    address=f"p{m}@d{n}.example",
+                    mailbox=f"p{m}@d{n}.example",
+                    language="fr",
+                    subject_id=uuid.uuid4(),
+                    state=state,
+                    created_at=clock(),
+                    ended_at=clock() - timedelta(days=days),
+                )
+                for m, (state, days) in enumerate(
+                    [
+                        *((MailState.GAVE_UP, 1) for _ in range(n + 1)),
+                        (MailState.GAVE_UP, 8),
+                        (MailState.HANDED, 1),
+                    ]
+                )
+            )
+    sami = make_operator("Sami", Role.SUPPORT)
+    page = sign_in(sami).get("/admin/")
+    assert (
+        "d6.example (7), d5.example (6), d4.example (5), d3.example (4), d2.example (3), and others"
+    ) in words(page)
+    assert 'href="/admin/mails?state=gave_up&amp;domain=d6.example"' in page.text
+    french = unescape(sign_in(sami, language="fr").get("/admin/").text)
+    assert "lang=" not in re.search(r'href="(/admin/mails\?state=gave_up[^"]*)"', french)[1]
+    assert "et d’autres" in french
 
 
 def test_a_homeserver_that_does_not_answer_waits_for_whoever_can_stop_it(

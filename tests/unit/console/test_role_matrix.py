@@ -22,6 +22,7 @@ WHO = {
     Deed.SEE_JOURNAL: ALL_ROLES,
     Deed.EXPORT_JOURNAL: "auditor",
     Deed.SEE_ACCESS: "admin auditor",
+    Deed.SEE_SETTINGS: "admin",
     Deed.TEST_ADDRESS: SEES,
     Deed.OPEN_PERSON: "support",
     Deed.HELP_PERSON: "support",
