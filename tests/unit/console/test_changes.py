@@ -1,10 +1,8 @@
 """The pages of changes of rules: made, counted, edited, listed, and what each page shows."""
 
-import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event
 
 from domain_rules.rule import AccountClass, RuleKind
 from identity.core.journal import Actor
@@ -15,9 +13,8 @@ from identity.rule_changes.change_models import ChangeState
 from tests.worlds.console import *
 from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
+from tests.worlds.statements import MOST_QUERIES, OF_THE_SESSION, statements
 from tests.worlds.visitors import heading, words
-
-MOST_QUERIES = 8
 
 
 def test_a_domain_is_opened_from_its_page_and_everybody_sees_whom_it_affects(
@@ -233,17 +230,8 @@ def test_lists_show_what_is_asked_for(applied, emil, sign_in):
     ],
 )
 def test_a_page_takes_at_most_eight_queries(applied, services, path):
-    asked, here = [], threading.get_ident()  # caches look aside, in threads of their own
-
-    def note(_connection, _cursor, statement, *_rest) -> None:
-        if threading.get_ident() == here and statement != "BEGIN":
-            asked.append(statement)
-
     applied.get(path)  # the rules are loaded once
-    event.listen(services.database.engine, "before_cursor_execute", note)
-    try:
+    with statements(services.database.engine) as found:
         assert applied.get(path).status_code == 200
-    finally:
-        event.remove(services.database.engine, "before_cursor_execute", note)
-    own = [each for each in asked if not OF_THE_SESSION.search(each)]
-    assert 1 <= len(own) <= MOST_QUERIES, own
+    asked = [each for each, _values in found if each != "BEGIN" and OF_THE_SESSION not in each]
+    assert 1 <= len(asked) <= MOST_QUERIES, asked

@@ -1,10 +1,8 @@
 """Every screen of the console stays fast when tables are long: few queries, no scans, no counts without a bound."""
 
 import re
-import threading
-from contextlib import contextmanager
 
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
 from identity.invitations.models import ThirdPartyInvitation
 from identity.operators.roles import Role
@@ -12,9 +10,8 @@ from tests.worlds.console import *
 from tests.worlds.console_screens import *
 from tests.worlds.domain_askers import *
 from tests.worlds.many_rows import GROWING, fill
+from tests.worlds.statements import MOST_QUERIES, OF_THE_SESSION, statements
 
-MOST = 8  # queries of one page, beside those that say who is signed in
-OF_THE_SESSION = re.compile(r"FROM operator_sessions|FROM operators\b", re.IGNORECASE)
 FORBIDDEN = {
     "OFFSET": re.compile(r"\bOFFSET\s+(?!0\b)", re.IGNORECASE),
     "LIKE '%…": re.compile(r"\bLIKE\s+\(?\s*'%", re.IGNORECASE),
@@ -37,22 +34,6 @@ FILTERS = {
     ),
     "journal": ("action=mail", "actor=olga", "since=2027-02-20", "door=api"),
 }
-
-
-@contextmanager
-def statements(engine):
-    """The statements that this thread sends meanwhile, with their values: caches look aside."""
-    found, here = [], threading.get_ident()
-
-    def note(_connection, _cursor, statement, values, _context, _many):
-        if threading.get_ident() == here:
-            found.append((statement, values))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def filtered(services, paths):
@@ -83,9 +64,9 @@ def test_every_screen_reads_by_index_and_asks_few_questions(
             answer = browser.client.get(path, headers=browser.headers, follow_redirects=True)
         assert answer.status_code == 200, path
         reads = [each for each in found if each[0].lstrip().upper().startswith(("SELECT", "WITH"))]
-        own = [each for each in reads if not OF_THE_SESSION.search(each[0])]
+        own = [each for each in reads if OF_THE_SESSION not in each[0]]
         asked += len(own)
-        if len(own) > MOST:
+        if len(own) > MOST_QUERIES:
             slow.append(f"{path}: {len(own)} queries")
         slow += [f"{path}: {fault}" for each in own for fault in faults(services, each)]
     assert not slow, "\n".join(slow)
