@@ -1,6 +1,6 @@
 """The names of the open domains, kept in memory, to find at once those that are like another one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,37 +17,46 @@ LONGER: Final = 1  # letters by which two names that are one letter apart can di
 
 @dataclass(frozen=True)
 class _Names:
-    """The open registrable domains: all of them, and by their skeleton."""
+    """The open registrable domains: by the pattern of their rule, all of them, by their skeleton."""
 
+    by_pattern: dict[str, tuple[Name, str]]
     every: tuple[Name, ...]
     by_shape: dict[str, list[Name]]
 
     @classmethod
-    def of(cls, rules: RuleSet) -> "_Names":
-        table, by_shape = confusables.table(), dict[str, list[Name]]()
-        owners = {owner_of(rule.pattern) for rule in open_rules(rules)}
-        every = tuple(Name.of(owner) for owner in sorted(owners))
-        for name in every:
-            by_shape.setdefault(look_alikes.skeleton(name.domain, table), []).append(name)
-        return cls(every, by_shape)
+    def of(cls, rules: RuleSet, known: Mapping[str, tuple[Name, str]]) -> "_Names":
+        """`known`: the names and skeletons of another rule set; few differ between revisions."""
+        by_pattern = {
+            rule.pattern: known.get(rule.pattern) or _look(rule.pattern)
+            for rule in open_rules(rules)
+        }
+        shapes = dict(by_pattern.values())
+        by_shape: dict[str, list[Name]] = {}
+        for name in sorted(shapes, key=lambda each: each.domain):
+            by_shape.setdefault(shapes[name], []).append(name)
+        return cls(by_pattern, tuple(shapes), by_shape)
 
 
 class _Newest:
     """The names in the rule set that was asked about last.
 
-    The first look at a rule set reads it whole (0.15 s for 33,000 rules), later ones do not.
+    The first look reads all names (0.3 s of one core for 33,000 rules), later ones those that are new.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[RuleSet, _Names] | None = None
+        self._last: tuple[RuleSet | None, _Names] = (None, _Names({}, (), {}))
 
     def of(self, rules: RuleSet) -> _Names:
-        last = self._last
-        if last is not None and last[0] is rules:
-            return last[1]
-        found = _Names.of(rules)
-        self._last = (rules, found)
-        return found
+        of, names = self._last
+        if of is not rules:
+            names = _Names.of(rules, names.by_pattern)
+            self._last = (rules, names)
+        return names
+
+
+def _look(pattern: str) -> tuple[Name, str]:
+    owner = owner_of(pattern)
+    return Name.of(owner), look_alikes.skeleton(owner, confusables.table())
 
 
 _newest: Final = _Newest()
