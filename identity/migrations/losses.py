@@ -30,6 +30,7 @@ BOOKKEEPING = {
     "homeserver_modules.sent_revision",
     "mails.ended_at",
     "mails.trace_id",
+    "operator_passkeys.rp_id",
     "outbox.held_at",
     "outbox.homeserver",
     "outbox.released_at",

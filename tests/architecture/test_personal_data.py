@@ -71,7 +71,7 @@ IMPERSONAL = {
     },
     "operator_links": {"kind", "token_hash"},
     "operator_notices": {"what"},
-    "operator_passkeys": {"credential_id", "public_key"},
+    "operator_passkeys": {"credential_id", "public_key", "rp_id"},
     "operator_recovery_codes": {"code_hash"},
     "operator_sessions": {"token_hash", "device", "network"},
     "operator_sign_ins": {"device"},

@@ -42,10 +42,11 @@ def asked(ceremony: Ceremony, token: str) -> Asked:
 def has_one() -> bool:
     """Whether the operator of this session has a passkey that can be used here."""
     who = operator_session.signed_in()
-    if who is None or site() is None:
+    here = site()
+    if who is None or here is None:
         return False
     with services.database.reading() as database:
-        return passkeys.has_any(database, who.operator_id)
+        return bool(passkeys.find_fitting(database, who.operator_id, here.rp_id))
 
 
 def prove_again() -> Tried:

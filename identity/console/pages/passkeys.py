@@ -138,8 +138,12 @@ def remove_passkey(passkey_id: uuid.UUID) -> Response:
 
 def own_passkeys(database: Session, found: Operator) -> dict[str, Any]:
     """For the page of the operator themselves: their passkeys, and whether they may add one."""
-    can_add = passkey_answers.site() is not None and _may_add(database, found)
-    return {"passkeys": passkeys_told(database, found.id), "can_add_passkey": can_add}
+    site = passkey_answers.site()
+    return {
+        "passkeys": passkeys_told(database, found.id),
+        "can_add_passkey": site is not None and _may_add(database, found),
+        "passkey_host": site.rp_id if site else "",
+    }
 
 
 def _new_page(faults: list[Fault] | None = None) -> Response:

@@ -11,6 +11,8 @@ from identity.core.findings import Finding, State
 from identity.operators import models as operators, service as operating
 from identity.operators.models import AdminToken
 from identity.operators.notices import TOKENS_END_SOON
+from identity.operators.passkeys import models as passkeys
+from identity.operators.passkeys.site import offered_at
 from identity.operators.roles import Role
 from identity.settings import Settings
 
@@ -43,6 +45,7 @@ def check_operators(session: Session, settings: Settings, now: datetime) -> Iter
     else:
         yield Finding(WHAT, State.OK, f"{len(found)} operators, {len(admins)} of them admins")
     yield from _approvals(session, settings)
+    yield from _passkeys(session, settings)
     yield from _tokens(session, now)
 
 
@@ -53,6 +56,15 @@ def _approvals(session: Session, settings: Settings) -> Iterator[Finding]:
         told = f"a change of rules should need two people, but {approvers} may approve: one does"
         fix = "guichet ops add MAIL --role approver, or GUICHET_APPROVALS=one"
         yield Finding("approvals", State.ATTENTION, told, fix)
+
+
+def _passkeys(session: Session, settings: Settings) -> Iterator[Finding]:
+    site = offered_at(settings.console_origin, settings.service_name)
+    number = passkeys.count_elsewhere(session, site.rp_id) if site else 0
+    if site and number:
+        told = f"{number} made for another host than {site.rp_id}: no browser uses them any more"
+        fix = "their operators remove them in My access, and add new ones; codes still work"
+        yield Finding("passkeys", State.ATTENTION, told, fix)
 
 
 def _tokens(session: Session, now: datetime) -> Iterator[Finding]:

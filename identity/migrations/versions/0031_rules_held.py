@@ -1,6 +1,6 @@
 """The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change.
 
-Each try of a mail; whose a row of the journal is.
+Each try of a mail; whose a row of the journal is; the host of a passkey.
 """
 
 import sqlalchemy as sa
@@ -27,6 +27,9 @@ def upgrade() -> None:
         f"ix_{INVITATIONS}_invitee",
         INVITATIONS,
         [sa.text(INVITEE[op.get_bind().dialect.name]), "delivery", "created_at", "id"],
+    )
+    op.add_column(
+        "operator_passkeys", sa.Column("rp_id", sa.String(), server_default="", nullable=False)
     )
     op.create_index(op.f("ix_health_findings_what"), "health_findings", ["what"])
     # Null until the module calls next, which is within seconds.
@@ -92,6 +95,7 @@ def downgrade() -> None:
     op.drop_table("module_refusal_counts")
     for name in HELD:
         op.drop_column("homeserver_modules", name)
+    op.drop_column("operator_passkeys", "rp_id")
     op.drop_index(op.f("ix_health_findings_what"), "health_findings")
     op.drop_index(f"ix_{INVITATIONS}_invitee", INVITATIONS)
     op.drop_column("changes", "why_code")

@@ -26,6 +26,8 @@ class OperatorPasskey(Base):
     name: Mapped[str] = mapped_column(info=RECORD)  # given by the operator
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    # The host that it was made for: browsers use it nowhere else. Empty: made by an older version.
+    rp_id: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class Ceremony(StrEnum):
@@ -66,9 +68,14 @@ def find_by_credential(session: Session, credential_id: str) -> OperatorPasskey 
     )
 
 
-def has_any(session: Session, operator_id: uuid.UUID) -> bool:
-    """Whether an operator has a passkey."""
-    return rows.is_any(session, OperatorPasskey.operator_id == operator_id)
+def find_fitting(session: Session, operator_id: uuid.UUID, rp_id: str) -> Sequence[OperatorPasskey]:
+    """Those of an operator that browsers use at this host, oldest first."""
+    return [each for each in find_of(session, operator_id) if each.rp_id in {"", rp_id}]
+
+
+def count_elsewhere(session: Session, rp_id: str) -> int:
+    """How many passkeys of all operators were made for another host than this one."""
+    return rows.count(session, OperatorPasskey.rp_id.not_in({"", rp_id}))
 
 
 def forget_of(session: Session, operator_id: uuid.UUID) -> int:

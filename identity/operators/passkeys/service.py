@@ -125,7 +125,7 @@ def options_to_prove(
     """
     from . import ceremonies  # noqa: PLC0415  an extra, and slow
 
-    known = models.find_of(session, operator_id) if operator_id else ()
+    known = models.find_fitting(session, operator_id, site.rp_id) if operator_id else ()
     challenge = challenges.give(session, now, asked)
     return ceremonies.options_to_prove(site, challenge, [each.credential_id for each in known])
 
@@ -228,6 +228,7 @@ def _read_new(
         "credential_id": made.credential_id,
         "public_key": made.public_key,
         "sign_count": made.sign_count,
+        "rp_id": site.rp_id,
     }
 
 

@@ -11,7 +11,9 @@ from . import models
 def passkeys_told(session: Session, operator_id: uuid.UUID) -> list[dict[str, Any]]:
     """The passkeys of an operator, oldest first.
 
-    [{"id", "name": text, "made_at": time, "used_at": time or null}]
+    [{"id", "name": text, "made_at": time, "used_at": time or null, "host": text}]
+
+    `host`: the one that it was made for, and works at; empty if that is not known.
     """
     return [
         {
@@ -19,6 +21,7 @@ def passkeys_told(session: Session, operator_id: uuid.UUID) -> list[dict[str, An
             "name": each.name,
             "made_at": each.made_at,
             "used_at": each.used_at,
+            "host": each.rp_id,
         }
         for each in models.find_of(session, operator_id)
     ]

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from identity.console.pages import operator_session
 from identity.core.journal import JournalEntry
 from identity.core.rate_limits import PASSKEY_SIGN_INS
+from identity.health.checks.operators import check_operators
 from identity.operators import factors, helping, models as operators, sessions
 from identity.operators.passkeys import models as stored
 from identity.problems import NoSuchOperator
@@ -162,7 +163,7 @@ def test_nobody_removes_the_passkey_of_another(her_script, sign_in, services, ad
     browser.get("/admin/me")
     assert browser.post(f"/admin/me/passkeys/{hers.id}/remove").status_code == 404
     with services.database.reading() as session:
-        assert stored.has_any(session, ada.id)
+        assert stored.find_of(session, ada.id)
 
 
 def test_who_has_no_app_is_offered_none_and_adds_none(sign_in, ada, apps, script):
@@ -319,3 +320,28 @@ def test_a_page_that_answers_a_form_can_be_read_in_the_other_language(her_script
     assert 'href="/admin/me/passkeys/new?lang=fr" hreflang="fr"' in hers.seen
     assert hers.post("/admin/me/passkeys", name="").status_code == 400
     assert 'href="/admin/me?lang=fr" hreflang="fr"' in hers.seen
+
+
+def test_those_of_another_host_are_named_and_not_offered(her_script, sign_in, services, clock, ada):
+    def said():
+        with services.database.reading() as session:
+            found = check_operators(session, services.settings, clock())
+            return [each.told for each in found if each.what == "passkeys"]
+
+    ask_again = "/admin/me/recovery-codes"
+    hers = sign_in(ada)
+    clock.advance(minutes=11)
+    hers.get("/admin/me")
+    assert "Made for" not in words(hers.get("/admin/me"))
+    assert 'data-passkey="get"' in hers.post(ask_again).text
+    assert said() == []
+    with services.database.transaction() as session:
+        stored.find_of(session, ada.id)[0].rp_id = "guichet.example.org"
+    assert "Made for guichet.example.org, where the console is no more" in words(
+        hers.get("/admin/me")
+    )
+    assert 'data-passkey="get"' not in hers.post(ask_again).text
+    assert said() == ["1 made for another host than localhost: no browser uses them any more"]
+    options = WithScript(hers, her_script.authenticator)
+    hers.get("/admin/me")
+    assert options.options("/admin/sign-in/passkey/again").json["allowCredentials"] == []
