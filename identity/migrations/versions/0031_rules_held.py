@@ -1,6 +1,6 @@
 """The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change.
 
-Each try of a mail; whose a row of the journal is.
+Each try of a mail; whose a row of the journal is; what doctor found, for every language.
 """
 
 import sqlalchemy as sa
@@ -29,6 +29,12 @@ def upgrade() -> None:
         [sa.text(INVITEE[op.get_bind().dialect.name]), "delivery", "created_at", "id"],
     )
     op.create_index(op.f("ix_health_findings_what"), "health_findings", ["what"])
+    op.add_column(
+        "health_findings", sa.Column("code", sa.String(), server_default="", nullable=False)
+    )
+    op.add_column(
+        "health_findings", sa.Column("told_of", sa.JSON(), server_default="{}", nullable=False)
+    )
     # Null until the module calls next, which is within seconds.
     for name in HELD:
         op.add_column("homeserver_modules", sa.Column(name, sa.Integer(), nullable=True))
@@ -92,6 +98,8 @@ def downgrade() -> None:
     op.drop_table("module_refusal_counts")
     for name in HELD:
         op.drop_column("homeserver_modules", name)
+    op.drop_column("health_findings", "told_of")
+    op.drop_column("health_findings", "code")
     op.drop_index(op.f("ix_health_findings_what"), "health_findings")
     op.drop_index(f"ix_{INVITATIONS}_invitee", INVITATIONS)
     op.drop_column("changes", "why_code")
