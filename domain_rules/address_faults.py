@@ -1,6 +1,7 @@
 """Why a text is not accepted as an email address, with a sentence for each reason."""
 
 from domain_rules.enums import StrEnum
+from domain_rules.reasons import Reason, named
 
 
 class AddressFault(StrEnum):
@@ -70,3 +71,8 @@ class InvalidAddress(ValueError):
     def __init__(self, reason: AddressFault) -> None:
         super().__init__(ADDRESS_FAULT_SENTENCES[reason])
         self.reason = reason
+
+    @property
+    def sentence(self) -> Reason:
+        """Why, in English, with a code for other languages: `address_` and the fault."""
+        return named(ADDRESS_FAULT_SENTENCES[self.reason], f"address_{self.reason.value}")

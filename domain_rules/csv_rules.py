@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from domain_rules.federation import HomeserverEntry, RuleReader
 from domain_rules.located import LineFault, Located, excerpt
 from domain_rules.reading import Follow, NeverAgent, RuleReading, bar_no_domain, drop_repeated_rules
+from domain_rules.reasons import reason
 from domain_rules.rule import Rule, RuleKind
 from domain_rules.spreadsheet_cells import unguard_cell, write_table
 from domain_rules.writing import rule_fields, sort_rules
@@ -91,10 +92,10 @@ def _delimiter(first: str) -> str:
 def _rows(text: str, faults: list[LineFault]) -> Iterator[tuple[int, dict[object, object]]]:
     """Each row with its first line's number, as the values that a YAML rule would have."""
     header = _header(text)
-    known = f"unknown column; known are {', '.join(COLUMNS)}"
+    known = reason("unknown_column", known=", ".join(COLUMNS))
     faults.extend(LineFault(1, excerpt(name), known) for name in header if name not in COLUMNS)
     if len(set(header)) < len(header) or not NEEDED.issubset(header):
-        said = "kind and pattern must stand there, and no column twice"
+        said = reason("wrong_header")
         faults.append(LineFault(1, excerpt(";".join(header)), said))
     if faults:
         return
@@ -107,13 +108,13 @@ def _rows(text: str, faults: list[LineFault]) -> Iterator[tuple[int, dict[object
             if number == 0 or not any(each.strip() for each in fields):
                 continue
             if len(fields) > len(header):
-                reason = f"{len(fields)} fields, and the header has {len(header)}"
-                faults.append(LineFault(begun, excerpt(";".join(fields)), reason))
+                why = reason("too_many_fields", n=len(fields), all=len(header))
+                faults.append(LineFault(begun, excerpt(";".join(fields)), why))
                 continue
             cells = map(unguard_cell, fields)
             yield begun, _values(dict(zip(header, cells, strict=False)))
     except csv.Error as error:
-        faults.append(LineFault(line, "", f"not CSV from here on: {error}"))
+        faults.append(LineFault(line, "", reason("no_csv", error=str(error))))
 
 
 def _values(row: Mapping[str, str]) -> dict[object, object]:

@@ -8,6 +8,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.located import Located
+from domain_rules.reasons import reason
 from domain_rules.rule import AccountClass, InvalidRule, Rule, RuleKind, order_signs
 from domain_rules.user_ids import Scheme
 
@@ -57,11 +58,11 @@ def read_homeserver(entry: Located) -> HomeserverEntry | None:
     entry.check_keys(HOMESERVER_KEYS)
     name, url = entry.text("name"), entry.text("url")
     if name is None or not _is_server_name(name):
-        entry.add_fault("name", "name must be a server name, for example agents.example.org")
+        entry.add_fault("name", reason("no_server_name"))
     scheme = entry.word("user_id_scheme", [scheme.value for scheme in Scheme])
     urls = {key: _url(entry, key) for key in ("url", "federation_url", "client_url")}
     if url is None:
-        entry.add_fault("url", "url is missing")
+        entry.add_fault("url", reason("no_url"))
     found = HomeserverEntry(
         line=entry.line,
         name=name or "",
@@ -83,7 +84,7 @@ def read_homeserver(entry: Located) -> HomeserverEntry | None:
 def _url(entry: Located, key: str) -> str | None:
     url = entry.text(key)
     if url and not url.startswith(("https://", "http://")):
-        entry.add_fault(key, f"{key} must begin with https:// or http://")
+        entry.add_fault(key, reason("wrong_url", key=key))
     return url
 
 
@@ -127,7 +128,7 @@ class RuleReader:
         if facts["sibling_of"] is None:
             self._check_openable(entry, kind, pattern, account_class)
         elif facts["sibling_of"] == pattern:
-            entry.add_fault("sibling_of", "a domain cannot be its own sibling")
+            entry.add_fault("sibling_of", reason("own_sibling"))
         if entry.faults or kind is None:
             return None
         try:
@@ -140,7 +141,7 @@ class RuleReader:
                 **facts,  # type: ignore[arg-type]  # each read by its own type above
             )
         except InvalidRule as error:
-            entry.add_fault(None, str(error))
+            entry.add_fault(None, error.args[0])
             return None
 
     def _homeserver(self, entry: Located, key: str) -> str | None:
@@ -148,8 +149,12 @@ class RuleReader:
         everyone = {*self.homeservers, *self.known}
         if name and name not in everyone:
             near = get_close_matches(name, sorted(everyone))
-            hint = f"; close to it: {', '.join(near)}" if near else ""
-            entry.add_fault(key, f"there is no homeserver of this name{hint}")
+            why = (
+                reason("unknown_homeserver_near", near=", ".join(near))
+                if near
+                else reason("unknown_homeserver")
+            )
+            entry.add_fault(key, why)
         return name
 
     def _class(self, entry: Located, kind: RuleKind | None, homeserver: str | None) -> AccountClass:
@@ -167,26 +172,24 @@ class RuleReader:
         if account_class is not AccountClass.AGENT:
             return
         if kind is RuleKind.DEFAULT:
-            entry.add_fault(
-                "class", "the default rule is for guests: it would make everybody an agent"
-            )
+            entry.add_fault("class", reason("default_for_agents"))
         if kind is RuleKind.ADDRESS and not pattern.isascii():
-            entry.add_fault("address", "an agent's address has unaccented letters only")
+            entry.add_fault("address", reason("accented_agent"))
         if kind in {RuleKind.DOMAIN, RuleKind.SUFFIX} and pattern:
-            reason = self.never_agent(pattern)
-            if reason:
-                entry.add_fault(kind.value if kind else None, reason)
+            why = self.never_agent(pattern)
+            if why:
+                entry.add_fault(kind.value if kind else None, why)
 
 
 def _pattern(entry: Located) -> tuple[RuleKind | None, str]:
     present = sorted(key for key in PATTERN_KEYS if entry.content.get(key) is not None)
     if len(present) != 1:
-        entry.add_fault(None, "give exactly one of address, domain, suffix, default")
+        entry.add_fault(None, reason("no_pattern"))
         return None, ""
     kind = RuleKind(present[0])
     if kind is RuleKind.DEFAULT:
         if entry.flag("default") is False:
-            entry.add_fault("default", "write default: true, or leave the rule out")
+            entry.add_fault("default", reason("no_default"))
         return kind, ""
     if kind is RuleKind.ADDRESS:
         return kind, _address(entry)
@@ -196,7 +199,7 @@ def _pattern(entry: Located) -> tuple[RuleKind | None, str]:
 def _extra_signs(entry: Located) -> str:
     text = "".join((entry.text("extra_signs") or "").split())
     if set(text) - set(EXTRA_SIGNS):
-        entry.add_fault("extra_signs", f"extra_signs must be some of {' '.join(EXTRA_SIGNS)}")
+        entry.add_fault("extra_signs", reason("wrong_signs", known=" ".join(EXTRA_SIGNS)))
     return order_signs(text)
 
 
@@ -205,7 +208,7 @@ def _address(entry: Located) -> str:
     try:
         return EmailAddress.parse(text or "", smtputf8=True).canonical
     except InvalidAddress as error:
-        entry.add_fault("address", str(error))
+        entry.add_fault("address", error.sentence)
         return ""
 
 
@@ -214,5 +217,5 @@ def _domain(entry: Located, key: str) -> str | None:
     try:
         return parse_domain(text) if text else None
     except InvalidAddress as error:
-        entry.add_fault(key, str(error))
+        entry.add_fault(key, error.sentence)
         return None

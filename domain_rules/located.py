@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 
+from .reasons import reason
+
 MAX_EXCERPT = 80
 NUL = "\0"  # PostgreSQL stores no text with it
 
@@ -50,19 +52,19 @@ class Located:
         """The line on which the mapping begins."""
         return line_of(self.lines, self.path)
 
-    def add_fault(self, key: str | None, reason: str) -> None:
+    def add_fault(self, key: str | None, why: str) -> None:
         """Record what is wrong with a field, or with the whole mapping (None)."""
         path = self.path if key is None else (*self.path, key)
         value = self.content if key is None else self.content.get(key)
-        self.faults.append(LineFault(line_of(self.lines, path), excerpt(value), reason))
+        self.faults.append(LineFault(line_of(self.lines, path), excerpt(value), why))
 
     def check_keys(self, known: Collection[str]) -> None:
         """Record a fault for each unknown key: a typing error must not pass silently."""
         for key in self.content:
             if key not in known:
                 path = (*self.path, str(key))
-                reason = f"unknown key; known are {', '.join(sorted(known))}"
-                self.faults.append(LineFault(line_of(self.lines, path), excerpt(key), reason))
+                why = reason("unknown_key", known=", ".join(sorted(known)))
+                self.faults.append(LineFault(line_of(self.lines, path), excerpt(key), why))
 
     def text(self, key: str) -> str | None:
         """A text without blanks around it; None if missing or empty."""
@@ -70,10 +72,10 @@ class Located:
         if value is None:
             return None
         if not isinstance(value, str):
-            self.add_fault(key, f"{key} must be a text; put it in quotes")
+            self.add_fault(key, reason("no_text", key=key))
             return None
         if NUL in value:
-            self.add_fault(key, f"{key} must not contain the character 0")
+            self.add_fault(key, reason("zero_in_text", key=key))
             return None
         return value.strip() or None
 
@@ -82,7 +84,7 @@ class Located:
         value = self.content.get(key)
         if value is None or isinstance(value, bool):
             return value
-        self.add_fault(key, f"{key} must be true or false")
+        self.add_fault(key, reason("no_flag", key=key))
         return None
 
     def word(self, key: str, known: Collection[str]) -> str | None:
@@ -90,7 +92,7 @@ class Located:
         value = self.text(key)
         if value is None or value in known:
             return value
-        self.add_fault(key, f"{key} must be one of {', '.join(sorted(known))}")
+        self.add_fault(key, reason("unknown_word", key=key, known=", ".join(sorted(known))))
         return None
 
     def moment(self, key: str) -> datetime | None:
@@ -100,7 +102,7 @@ class Located:
             return None
         found = _moment(value)
         if found is None:
-            self.add_fault(key, f"{key} must be a date or a time, for example 2027-01-31T08:00:00Z")
+            self.add_fault(key, reason("no_moment", key=key))
         return found
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -111,7 +113,7 @@ class Located:
             return ()
         if isinstance(values, list) and all(map(_is_text, values)):
             return tuple(values)
-        self.add_fault(key, f"{key} must be a list of texts")
+        self.add_fault(key, reason("no_texts", key=key))
         return ()
 
 

@@ -19,6 +19,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from domain_rules.federation import HomeserverEntry, RuleReader, read_homeserver
 from domain_rules.located import LineFault, Lines, Located, Path, excerpt, line_of
+from domain_rules.reasons import reason
 from domain_rules.rule import AccountClass, Rule, RuleKind
 
 NeverAgent = Callable[[str], str | None]
@@ -77,10 +78,10 @@ def read_plain_list(
         text = line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
         if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
             continue
-        domain, reason = _read_domain(text)
-        reason = reason or (never_agent(domain) if is_agents else None)
-        if reason:
-            faults.append(LineFault(number, excerpt(text), reason))
+        domain, why = _read_domain(text)
+        why = why or (never_agent(domain) if is_agents else None)
+        if why:
+            faults.append(LineFault(number, excerpt(text), why))
         elif domain in found:
             duplicates.append(Duplicate(number, excerpt(text), found[domain]))
         else:
@@ -106,15 +107,12 @@ def _read_domain(text: str) -> tuple[str, str | None]:
     except InvalidAddress as error:
         bare = text.strip()
         if bare.startswith("*."):
-            return (
-                "",
-                f"Write {excerpt(bare[2:])} and import it as a suffix: there are no patterns.",
-            )
+            return "", reason("pattern_in_list", domain=excerpt(bare[2:]))
         if "://" in bare:
-            return "", "This is a web address; the domain alone is wanted."
+            return "", reason("url_in_list")
         if "@" in bare.removeprefix("@"):
-            return "", "This is an address; the list takes domains only."
-        return "", str(error)
+            return "", reason("address_in_list")
+        return "", error.sentence
 
 
 def read_federation(
@@ -131,7 +129,7 @@ def read_federation(
     """
     top = Located(document if isinstance(document, Mapping) else {}, (), lines or {})
     if not isinstance(document, Mapping):
-        top.add_fault(None, "the file must hold homeservers: and rules:")
+        top.add_fault(None, reason("no_federation"))
     top.check_keys({"homeservers", "rules"})
     faults = top.faults
     homeservers = _homeservers(top)
@@ -158,7 +156,7 @@ def _homeservers(top: Located) -> dict[str, HomeserverEntry]:
         server = read_homeserver(entry)
         top.faults.extend(entry.faults)
         if server and server.name in found:
-            said = f"this homeserver stands on line {found[server.name].line}"
+            said = reason("homeserver_twice", line=found[server.name].line)
             top.faults.append(LineFault(server.line, server.name, said))
         elif server:
             found[server.name] = server
@@ -170,7 +168,7 @@ def _entries(top: Located, key: str) -> Iterable[Located]:
     if value is None:
         return
     if not isinstance(value, list):
-        top.add_fault(key, f"{key} must be a list")
+        top.add_fault(key, reason("no_list", key=key))
         return
     for index, item in enumerate(value):
         path: Path = (key, index)
@@ -178,7 +176,7 @@ def _entries(top: Located, key: str) -> Iterable[Located]:
             yield Located(item, path, top.lines)
         else:
             line = line_of(top.lines, path)
-            top.faults.append(LineFault(line, excerpt(item), f"each of {key} must be a mapping"))
+            top.faults.append(LineFault(line, excerpt(item), reason("no_mapping", key=key)))
 
 
 def drop_repeated_rules(
@@ -199,6 +197,5 @@ def drop_repeated_rules(
         elif clash[0] == rule:
             duplicates.append(Duplicate(line, rule.name, clash[1]))
         else:
-            reason = f"line {clash[1]} has another rule for the same"
-            faults.append(LineFault(line, rule.name, reason))
+            faults.append(LineFault(line, rule.name, reason("rule_twice", line=clash[1])))
     return [pair for same in kept.values() for pair in same], duplicates

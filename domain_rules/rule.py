@@ -6,6 +6,7 @@ from datetime import datetime
 from domain_rules.addresses import EmailAddress
 from domain_rules.enums import StrEnum
 from domain_rules.local_parts import EXTRA_SIGNS
+from domain_rules.reasons import reason
 
 
 class RuleKind(StrEnum):
@@ -55,17 +56,17 @@ class Rule:
 
     def __post_init__(self) -> None:
         if (self.homeserver is None) == (self.sibling_of is None):
-            raise InvalidRule(f"{self.name}: give a homeserver or sibling_of, one of the two")
+            raise InvalidRule(reason("two_places", rule=self.name))
         if self.protected_homeserver and not self.homeserver:
-            raise InvalidRule(f"{self.name}: a sibling has no protected homeserver")
+            raise InvalidRule(reason("protected_sibling", rule=self.name))
         if (self.kind is RuleKind.DEFAULT) == bool(self.pattern):
-            raise InvalidRule(f"{self.name}: every rule but the default has a pattern")
+            raise InvalidRule(reason("pattern_missing", rule=self.name))
         if self.kind is RuleKind.DEFAULT and self.sibling_of:
-            raise InvalidRule(f"{self.name}: the default cannot be a sibling")
+            raise InvalidRule(reason("default_sibling", rule=self.name))
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
-            raise InvalidRule(f"{self.name}: it ends before it begins")
+            raise InvalidRule(reason("ends_first", rule=self.name))
         if self.extra_signs != order_signs(self.extra_signs):
-            raise InvalidRule(f"{self.name}: extra_signs are some of {EXTRA_SIGNS}, in this order")
+            raise InvalidRule(reason("signs_out_of_order", rule=self.name, known=str(EXTRA_SIGNS)))
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ There the order of patterns matters, here it never does: `proof` compares the tw
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -20,6 +20,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.located import LineFault, Lines, Located, Path, excerpt, line_of
 from domain_rules.reading import Duplicate, NeverAgent, RuleReading, bar_no_domain
+from domain_rules.reasons import Reason, reason
 from domain_rules.rule import AccountClass, Rule, RuleKind
 
 from .legacy_lookup import CallerAnswer, LegacyLine
@@ -96,7 +97,7 @@ class _Reader:
         for at, key in enumerate(path):
             found = found.get(key) if isinstance(found, Mapping) else None
             if not isinstance(found, Mapping):
-                self._fault(path[: at + 1], key, "there must be medium: email: patterns: in it")
+                self._fault(path[: at + 1], key, reason("no_medium"))
                 return {}
         return found if isinstance(found, Mapping) else {}
 
@@ -105,7 +106,7 @@ class _Reader:
         entries = email.get("entries") or {}
         path = (*EMAIL, "entries")
         if not isinstance(entries, Mapping):
-            self._fault(path, entries, "entries must be a mapping of addresses")
+            self._fault(path, entries, reason("wrong_entries"))
             return
         for text, answer in entries.items():
             yield text, answer, (*path, str(text))
@@ -114,11 +115,11 @@ class _Reader:
         groups = email.get("patterns") or []
         path = (*EMAIL, "patterns")
         if not isinstance(groups, list):
-            self._fault(path, groups, "patterns must be a list, in the order they are tried")
+            self._fault(path, groups, reason("wrong_patterns"))
             return
         for at, group in enumerate(groups):
             if not isinstance(group, Mapping):
-                self._fault((*path, at), group, "a pattern is written - regex: {hs: homeserver}")
+                self._fault((*path, at), group, reason("wrong_pattern"))
                 continue
             for text, answer in group.items():
                 yield text, answer, (*path, at, str(text))
@@ -126,7 +127,7 @@ class _Reader:
     def is_full(self, path: Path, text: object) -> bool:
         if len(self.rules) < MAX_RULES:
             return False
-        self._fault(path, text, f"from here on nothing is read: more than {MAX_RULES} rules")
+        self._fault(path, text, reason("too_many_rules", most=MAX_RULES))
         return True
 
     def take(self, text: object, answer: object, path: Path, *, is_entry: bool) -> None:
@@ -156,34 +157,29 @@ class _Reader:
         """One fault for each homeserver, however many lines need it."""
         for name, line in self.missing.items():
             near = get_close_matches(name, sorted(self.known))
-            hint = f"; close to it: {', '.join(near)}" if near else ""
-            reason = (
-                f"there is no homeserver of this name, {_lines_of(self.missed[name])} not taken; "
-                f"add it first (guichet homeserver add){hint}"
-            )
-            self.faults.append(LineFault(line, name, reason))
+            self.faults.append(LineFault(line, name, _to_add(self.missed[name], near)))
 
     def _targets(self, text: object, path: Path, *, is_entry: bool) -> tuple[Target, ...]:
         if not isinstance(text, str):
-            self._fault(path, text, "this must be a text; put it in quotes")
+            self._fault(path, text, reason("no_quotes"))
             return ()
         if is_entry:
             return (Target(RuleKind.ADDRESS, text),)
         try:
             return recognise_pattern(text)
         except UnknownShape as unknown:
-            self._fault(path, text, f"not understood: {unknown}")
+            self._fault(path, text, reason("not_understood", what=str(unknown)))
             return ()
 
     def _answer(self, text: object, answer: object, path: Path) -> CallerAnswer | None:
         if not isinstance(answer, Mapping):
-            self._fault(path, text, "nothing stands behind it; {hs: homeserver} is wanted")
+            self._fault(path, text, reason("no_answer"))
             return None
         entry = Located(answer, path, self.places)
         entry.check_keys(ANSWER_KEYS)
         hs = entry.text("hs")
         if hs is None and not entry.faults:
-            entry.add_fault(None, "hs, its homeserver, is missing")
+            entry.add_fault(None, reason("no_hs"))
         shadow, invited = entry.text("shadow_hs"), entry.flag("requires_invite")
         self.faults += entry.faults
         return None if entry.faults or hs is None else CallerAnswer(hs, shadow, invited or False)
@@ -197,12 +193,12 @@ class _Reader:
         try:
             pattern = _canonical(target)
         except InvalidAddress as error:
-            self._fault(path, target.text, str(error))
+            self._fault(path, target.text, error.sentence)
             return None
         if not is_guests and target.kind in {RuleKind.DOMAIN, RuleKind.SUFFIX}:
-            reason = self.never_agent(pattern)
-            if reason:
-                self._fault(path, target.text, reason)
+            why = self.never_agent(pattern)
+            if why:
+                self._fault(path, target.text, why)
                 return None
         return Rule(
             target.kind,
@@ -220,8 +216,8 @@ class _Reader:
             if first is not rule and first == rule:
                 self.duplicates.append(Duplicate(line.line, excerpt(line.text), at))
 
-    def _fault(self, path: Path, text: object, reason: str) -> None:
-        self.faults.append(LineFault(line_of(self.places, path), excerpt(text), reason))
+    def _fault(self, path: Path, text: object, why: str) -> None:
+        self.faults.append(LineFault(line_of(self.places, path), excerpt(text), why))
 
 
 def _canonical(target: Target) -> str:
@@ -233,5 +229,11 @@ def _canonical(target: Target) -> str:
     return parse_domain(target.text)
 
 
-def _lines_of(count: int) -> str:
-    return "1 line is" if count == 1 else f"{count} lines are"
+def _to_add(count: int, near: Sequence[str]) -> Reason:
+    """Why nothing of a homeserver is taken: it is to be added first. `count`: of its lines."""
+    close = ", ".join(near)
+    if count == 1:
+        one = "homeserver_to_add_one"
+        return reason(f"{one}_near", near=close) if near else reason(one)
+    many = "homeserver_to_add"
+    return reason(f"{many}_near", n=count, near=close) if near else reason(many, n=count)

@@ -1,8 +1,16 @@
-"""The findings of `guichet doctor`: the result of each check, and how to fix what is wrong."""
+"""The findings of `guichet doctor`: the result of each check, and how to fix what is wrong.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+Each has a code and values. The sentences stand in `translations/<language>/findings.po`: commands say
+them in English, the console in the operator's language.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from identity.translations import MissingText, texts
+
+Value = str | int
 
 
 class State(StrEnum):
@@ -15,12 +23,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. `told`: what was found; `fix`: what to do about it."""
+    """The result of one check. `told`: what was found; `fix`: what to do about it; in English.
+
+    `code` with `values` says the same in every language; without one the English is all there is.
+    """
 
     what: str
     state: State
     told: str
     fix: str = ""
+    code: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Silent(Exception):
@@ -34,10 +47,28 @@ class Silent(Exception):
         self.status = status
 
 
-def findings_or_silence(what: str, question: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield the findings about `what`, and one more if making them raises Silent."""
+def found(what: str, state: State, code: str, /, **values: Value) -> Finding:
+    """The finding of this code, in the words of `finding.<code>.told` and, if it has one, `.fix`."""
+    told, fix = sentences(code, values)
+    return Finding(what, state, told, fix, code, values)
+
+
+def sentences(code: str, values: Mapping[str, Value], language: str = "en") -> tuple[str, str]:
+    """What was found and what mends it; "" if nothing needs to. Raises MissingText, KeyError."""
+    known = texts(language)
+    told = known.gettext(f"finding.{code}.told").format(**values)
+    try:
+        fix = known.gettext(f"finding.{code}.fix")
+    except MissingText:
+        return told, ""
+    return told, fix.format(**values)
+
+
+def findings_or_silence(
+    what: str, code: str, findings: Iterable[Finding], /, **values: Value
+) -> Iterator[Finding]:
+    """Yield the findings about `what`, and the one of this code if making them raises Silent."""
     try:
         yield from findings
     except Silent:
-        told = f"it gave no useful answer: {question} was not looked at"
-        yield Finding(what, State.ATTENTION, told, "ask again; if it stays so, is it overloaded?")
+        yield found(what, State.ATTENTION, code, **values)

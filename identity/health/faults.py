@@ -3,7 +3,7 @@
 `/readyz` gives the names, `guichet doctor` also the sentences and the remedies.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import continuity, nodes, outbox, timetable_runs
 from identity.core.database import takes_changes
+from identity.core.findings import Value, sentences
 from identity.core.nodes import Node, NodeFault, NodeKind
 from identity.core.outbox import Job
 from identity.core.timetable_runs import TimetableRun
@@ -33,6 +34,7 @@ OUR_FAULT = {Outcome.BLOCKED, Outcome.REFUSED, Outcome.CONTENT}
 LATE = timedelta(minutes=10)
 """The worker looks for jobs every 15 seconds: older ones wait for a relay or a homeserver."""
 SHOWN = 5
+HELD = {continuity.BEGUN: "held_begun", continuity.WENT_BACK: "held_went_back"}
 
 
 class FaultName(StrEnum):
@@ -59,15 +61,29 @@ class FaultName(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is wrong: what it is, in a sentence, and what mends it.
+    """Something that is wrong, in the words of `core/findings.py`.
 
     `is_failure`: people are turned away or wait because of it.
     """
 
     name: FaultName
-    told: str
-    fix: str
+    code: str
+    values: Mapping[str, Value]
     is_failure: bool = False
+
+    @property
+    def told(self) -> str:
+        """What is wrong, in English."""
+        return sentences(self.code, self.values)[0]
+
+    @property
+    def fix(self) -> str:
+        """What mends it, in English."""
+        return sentences(self.code, self.values)[1]
+
+
+def _fault(name: FaultName, code: str, /, *, is_failure: bool = False, **values: Value) -> Fault:
+    return Fault(name, code, values, is_failure)
 
 
 def find_faults(
@@ -100,77 +116,53 @@ def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None)
 def _read_only(session: Session) -> Iterator[Fault]:
     if takes_changes(session):
         return
-    told = "the database can be read, but takes no changes: it is a replica, or read-only"
-    fix = (
-        "let GUICHET_DATABASE_URL lead to the primary; if it does, look why "
-        "default_transaction_read_only is on"
-    )
-    yield Fault(FaultName.DATABASE, told, fix, is_failure=True)
+    yield _fault(FaultName.DATABASE, "database_read_only", is_failure=True)
 
 
 def _held(session: Session) -> Iterator[Fault]:
     row = continuity.find(session)
-    fix = "guichet restore begin, plan, resume (docs/operations.md, Backup and restore)"
     if row is None:
-        yield Fault(FaultName.HELD, continuity.MISSING, "else: guichet db upgrade", is_failure=True)
+        yield _fault(FaultName.HELD, "database_rowless", is_failure=True)
         return
     if row.held_since is not None:
-        told = f"no job is carried out since {row.held_since:%Y-%m-%d %H:%M}Z: {row.held_why}"
-        yield Fault(FaultName.HELD, told, fix, is_failure=True)
+        since, code = f"{row.held_since:%Y-%m-%d %H:%M}Z", HELD.get(row.held_why, "held")
+        yield _fault(FaultName.HELD, code, since=since, why=row.held_why, is_failure=True)
     if row.ahead_at is not None:
-        told = f"the module in {row.ahead} knew more than the database at {row.ahead_at:%H:%M}Z"
-        fix = f"if a backup was loaded: {fix}; if not: guichet restore dismiss"
-        yield Fault(FaultName.WENT_BACK, told, fix, is_failure=True)
+        at = f"{row.ahead_at:%H:%M}Z"
+        yield _fault(FaultName.WENT_BACK, "went_back", name=row.ahead, at=at, is_failure=True)
 
 
 def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
     kinds = {each.kind for each in alive}
     if NodeKind.WORKER not in kinds:
-        told = "no worker was seen for 30 seconds: no mail leaves, and no account is made"
-        fix = "start celery -A workers worker; its log says why it ended"
-        yield Fault(FaultName.WORKER, told, fix, is_failure=True)
+        yield _fault(FaultName.WORKER, "worker_missing", is_failure=True)
     if NodeKind.SCHEDULER not in kinds:
-        told = (
-            "no scheduler was seen for 30 seconds: workers run the tasks of the timetable, but late"
-        )
-        fix = "start celery -A workers beat; its log says why it ended"
-        yield Fault(FaultName.SCHEDULER, told, fix)
+        yield _fault(FaultName.SCHEDULER, "scheduler_missing")
 
 
 def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
     for name in KEY_SETS:
         found = {tuple(each.keys[name]) for each in alive if name in each.keys}
         if len(found) > 1 and keys_agree(name, found):
-            told = f"the {name} keys are being renewed: not all processes have the same list yet"
-            fix = "guichet keys status shows which; give them the same file, and restart them"
-            yield Fault(FaultName.KEYS, told, fix)
+            yield _fault(FaultName.KEYS, "keys_renewed", name=name)
         elif len(found) > 1:
-            told = f"the {name} keys of the processes differ: guichet node list --keys shows them"
-            fix = "give all machines the same keys in the same order, and restart what has others"
-            yield Fault(FaultName.KEYS, told, fix, is_failure=True)
+            yield _fault(FaultName.KEYS, "keys_differ", name=name, is_failure=True)
     versions = sorted({each.version or "0.1.0" for each in alive})
     if len(versions) > 1:
-        told = f"processes of several versions are running: {', '.join(versions)}"
-        yield Fault(FaultName.VERSIONS, told, "upgrade the rest; guichet node list shows where")
+        yield _fault(FaultName.VERSIONS, "versions_differ", versions=", ".join(versions))
     skewed = sorted({each.host for each in alive if abs(each.offset) > MAX_OFFSET})
     if skewed:
         most = max((each.offset for each in alive), key=abs).total_seconds()
-        told = f"the clock of {_some(skewed)} differs from the database's by up to {most:+.1f} s"
-        yield Fault(FaultName.CLOCK, told, "let both machines keep time by NTP (timedatectl)")
+        hosts, seconds = _some(skewed), f"{most:+.1f}"
+        yield _fault(FaultName.CLOCK, "clocks_differ", hosts=hosts, seconds=seconds)
     yield from _told_by_processes(alive)
 
 
 def _told_by_processes(alive: Sequence[Node]) -> Iterator[Fault]:
     if full := _where(alive, NodeFault.DATA_FOLDER):
-        told = f"GUICHET_DATA_DIR cannot be written on {_some(full)}"
-        fix = "look whether its disk is full, and who owns the folder"
-        yield Fault(FaultName.DISK, told, fix, is_failure=True)
+        yield _fault(FaultName.DISK, "folder_full", hosts=_some(full), is_failure=True)
     if deaf := _where(alive, NodeFault.BROKER):
-        told = f"the broker takes nothing from {_some(deaf)}: jobs begin up to 15 seconds later"
-        fix = (
-            "check GUICHET_BROKER_URL and the server: its memory, its password, who is the primary"
-        )
-        yield Fault(FaultName.BROKER, told, fix)
+        yield _fault(FaultName.BROKER, "broker_deaf", hosts=_some(deaf))
 
 
 def _where(alive: Sequence[Node], fault: NodeFault) -> list[str]:
@@ -197,20 +189,24 @@ def _old_rules(newest: RuleRevision | None, alive: Sequence[Node]) -> Iterator[F
         and each.seen_at > newest.published_at + RULES_SPREAD_IN
     }
     if late:
-        told = f"a process on {_some(sorted(late))} decides by rules older than {newest.number}"
-        yield Fault(FaultName.OLD_RULES, told, "restart it; guichet node list shows which")
+        hosts = _some(sorted(late))
+        yield _fault(FaultName.OLD_RULES, "rules_old", hosts=hosts, number=newest.number)
 
 
 def find_faults_of_timetable(runs: Sequence[TimetableRun], now: datetime) -> Iterator[Fault]:
     """The tasks that are late, or failed last time."""
     for run in runs:
         if timetable_runs.is_late(run, now):
-            told = f"{run.task} has not run since {run.seen_at:%Y-%m-%d %H:%M}Z"
-            fix = "is the scheduler running, and a worker? the worker's log names the task"
-            yield Fault(FaultName.TIMETABLE, told, fix)
+            at = f"{run.seen_at:%Y-%m-%d %H:%M}Z"
+            yield _fault(FaultName.TIMETABLE, "task_late", task=run.task, at=at)
         elif run.error:
-            told = f"{run.task} failed {run.failures} times in a row: {run.error}"
-            yield Fault(FaultName.TIMETABLE, told, "the worker's log has the failure")
+            yield _fault(
+                FaultName.TIMETABLE,
+                "task_failed",
+                task=run.task,
+                n=run.failures,
+                error=run.error,
+            )
 
 
 def find_faults_of_mails(
@@ -223,13 +219,12 @@ def find_faults_of_mails(
 
 def _jobs(oldest: Sequence[Job], now: datetime) -> Iterator[Fault]:
     if oldest and now - oldest[0].created_at > LATE:
-        told = f"a job has been waiting since {oldest[0].created_at:%Y-%m-%d %H:%M}Z"
-        yield Fault(FaultName.OUTBOX, told, "guichet mail list; is a worker running?")
+        at = f"{oldest[0].created_at:%Y-%m-%d %H:%M}Z"
+        yield _fault(FaultName.OUTBOX, "job_waits", at=at)
     away = [each for each in oldest if (each.last_error or "").startswith(Outcome.RELAY_DOWN)]
     if away:
-        told = f"the relay took no mail: {away[0].last_error}"
-        fix = "check the relay and GUICHET_SMTP_URL; mails wait and leave when it is back"
-        yield Fault(FaultName.RELAY, told, fix, is_failure=True)
+        error = str(away[0].last_error)
+        yield _fault(FaultName.RELAY, "relay_away", error=error, is_failure=True)
 
 
 def _mails(session: Session, now: datetime) -> Iterator[Fault]:
@@ -237,9 +232,10 @@ def _mails(session: Session, now: datetime) -> Iterator[Fault]:
     refused = [outcome for outcome in last if outcome in OUR_FAULT]
     if len(last) >= FEW_MAILS and len(refused) >= MOST * len(last):
         most = max(set(refused), key=refused.count)
-        told = f"{len(refused)} of the last {len(last)} mails were refused, most as {most}"
-        fix = "guichet mail list --state refused shows the replies; are SPF, DKIM and the sender right?"
-        yield Fault(FaultName.MAILS, told, fix, is_failure=True)
+        count, among = len(refused), len(last)
+        yield _fault(
+            FaultName.MAILS, "mails_refused", n=count, all=among, outcome=most, is_failure=True
+        )
 
 
 def _some(hosts: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
@@ -22,6 +22,11 @@ class HealthFinding(Base):
     state: Mapped[str]
     told: Mapped[str] = mapped_column(info=TEXT)
     fix: Mapped[str]
+    # The same for other languages, see `core/findings.py`; "" of an older version.
+    code: Mapped[str] = mapped_column(default="", server_default="")
+    told_of: Mapped[dict[str, str | int]] = mapped_column(
+        JSON, default=dict, server_default="{}", info=TEXT
+    )
     found_at: Mapped[datetime]
 
 
@@ -35,6 +40,8 @@ def replace(session: Session, now: datetime, found: Iterable[Finding]) -> None:
             state=str(each.state),
             told=each.told,
             fix=each.fix,
+            code=each.code,
+            told_of=dict(each.values),
             found_at=now,
         )
         for place, each in enumerate(found)

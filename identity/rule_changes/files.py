@@ -23,6 +23,7 @@ from domain_rules.reading import (
     read_federation,
     read_plain_list,
 )
+from domain_rules.reasons import reason
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.homeservers import models as homeservers
 from identity.problems import UnreadableFile
@@ -217,8 +218,8 @@ def _one_of_each(
     for rule, line in zip(reading.rules, reading.lines, strict=True):
         refusal = here.refuses(rule)
         if rule.name in first:
-            reason = f"line {first[rule.name]} has a rule for the same; only one can be kept"
-            faults.append(LineFault(line, rule.name, reason))
+            why = reason("rule_twice_of_all_times", line=first[rule.name])
+            faults.append(LineFault(line, rule.name, why))
         elif refusal:
             faults.append(LineFault(line, rule.name, refusal))
         else:

@@ -5,6 +5,7 @@ it was read; what was refused in it can be looked at for some days.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ from typing import Any, Final
 from sqlalchemy import JSON, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from domain_rules.located import LineFault
+from domain_rules.reasons import Reason
 from domain_rules.rule import Rule
 from identity.core import outbox, rows
 from identity.core.database import Base
@@ -21,6 +24,7 @@ from identity.core.outbox import JobKind, Lane
 from identity.core.personal_data import RECORD
 from identity.operators.roles import ALL, Scope
 from identity.problems import NotForAgents, NotNow, NotPermitted, UnreadableFile
+from identity.translations import MissingText, texts
 
 from . import changes, files, import_proof
 from .change_models import Change, Origin
@@ -237,10 +241,7 @@ def _outcome(content: Content, here: Existing, now: datetime) -> dict[str, Any]:
     if proof is not None:
         del proof["translations"]
         proof |= {name: proof[name][:SHOWN] for name in ("differences", "dangers")}
-    refused = [
-        {"line": each.line, "text": each.text[:SHOWN], "reason": each.reason}
-        for each in content.faults[:SHOWN]
-    ]
+    refused = [_describe_refused(each) for each in content.faults[:SHOWN]]
     unknown = [each.name for each in content.homeservers if each.name not in here.homeservers]
     return {
         "rules": len(content.rules),
@@ -250,3 +251,24 @@ def _outcome(content: Content, here: Existing, now: datetime) -> dict[str, Any]:
         "unknown_homeservers": unknown[:SHOWN],
         "proof": proof,
     }
+
+
+def _describe_refused(fault: LineFault) -> dict[str, Any]:
+    """A refused line. `code` and `values` say the reason in other languages, see `say_refused`."""
+    told: dict[str, Any] = {
+        "line": fault.line,
+        "text": fault.text[:SHOWN],
+        "reason": str(fault.reason),
+    }
+    if isinstance(fault.reason, Reason):
+        told |= {"code": fault.reason.code, "values": dict(fault.reason.values)}
+    return told
+
+
+def say_refused(told: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A described line in a language, with `said_in`: English if its reason has no code."""
+    try:
+        sentence = texts(language).gettext(f"refused_line.{told['code']}").format(**told["values"])
+    except (MissingText, KeyError):
+        return {**told, "said_in": "en"}
+    return {**told, "reason": sentence, "said_in": language}

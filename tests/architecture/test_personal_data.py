@@ -33,7 +33,7 @@ IMPERSONAL = {
     "freezes": {"what", "domain", "author"},
     "homeserver_breakers": {"homeserver"},
     "homeserver_credentials": {"homeserver", "token_hash"},
-    "health_findings": {"what", "state", "fix"},
+    "health_findings": {"what", "state", "fix", "code"},
     "homeserver_health": {"homeserver"},
     "homeserver_modules": {"homeserver", "reports", "actions"},
     "homeservers": {

@@ -10,6 +10,7 @@ from identity.core import nodes, outbox
 from identity.core.outbox import JobKind
 from identity.health import finding_models, looking, views
 from identity.operators.roles import Deed
+from identity.web import wording
 from identity.web.request_context import services
 
 from .frame import DEEDS, form, go_to, say, screen
@@ -29,7 +30,9 @@ def health() -> Response:
     with services.database.reading() as session:
         now = services.now()
         found = finding_models.find_all(session)
-        findings = [views.describe_finding(each) for each in found]
+        findings = [
+            views.say_finding(views.describe_finding(each), wording.language()) for each in found
+        ]
         lanes = views.describe_lanes(outbox.measure(session, now))
         running = views.of_interest(nodes.find_all(session), services.database_now())
         processes = [views.describe_node(each, services.database_now()) for each in running]

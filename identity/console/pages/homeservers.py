@@ -26,6 +26,7 @@ from identity.invitations import homeserver_jobs as jobs
 from identity.keys import models as signing_keys
 from identity.operators.roles import Deed
 from identity.synapse_api import report_models as module_reports
+from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
@@ -205,7 +206,10 @@ def _show(name: str) -> Response:
         within = scoping.invitations_within(session, operator().scope)
         columns = (*jobs.counts(name, within), *signing_keys.newest_columns())
         numbers = session.execute(select(*columns)).mappings().one()
-    told = [health_views.describe_finding(each) for each in findings]
+    told = [
+        health_views.say_finding(health_views.describe_finding(each), wording.language())
+        for each in findings
+    ]
     return show_thing(
         "homeserver",
         shown=shown,

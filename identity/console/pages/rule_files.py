@@ -22,6 +22,7 @@ from identity.problems import (
 from identity.rule_changes import files, imports
 from identity.rule_changes.as_of import load_rules, read_as_of
 from identity.rule_changes.files import Format, OfLists
+from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 from identity.web.wording import text
@@ -85,6 +86,9 @@ def import_outcome(import_id: uuid.UUID) -> Response:
             abort(HTTPStatus.NOT_FOUND)
         told = imports.describe(session, found)
     said, number = told["outcome"], _number(told["change"])
+    if "refused" in said:
+        spoken = wording.language()
+        said = said | {"refused": [imports.say_refused(each, spoken) for each in said["refused"]]}
     is_clean = number and not said["refused"] and said["proof"] is None
     if is_clean:
         return go_to("change", number=number)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from identity.core import continuity
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found
 from identity.homeservers import credentials
 
 NIGHTLY = timedelta(hours=26)
@@ -22,15 +22,14 @@ def check_backups(session: Session, now: datetime, *, is_embedded: bool) -> Iter
     if row.restored_at is None:
         return
     for name in credentials.find_older(session, now, row.restored_at):
-        told = "a credential that had ended may be valid again since a backup was loaded"
-        fix = f"guichet homeserver rotate-credential {name}"
-        yield Finding(name, State.ATTENTION, told, fix)
+        yield found(name, State.ATTENTION, "credential_revived", name=name)
 
 
 def _last_backup(made_at: datetime | None, now: datetime, *, since: datetime) -> Iterator[Finding]:
     if now - (made_at or since) > NIGHTLY:
-        told = f"the last was made {made_at:%Y-%m-%d %H:%M}Z" if made_at else "none was ever seen"
-        fix = "run guichet backup check FILE after each dump (docs/operations.md)"
-        yield Finding("backup", State.ATTENTION, told, fix)
+        if made_at is None:
+            yield found("backup", State.ATTENTION, "backup_never")
+        else:
+            yield found("backup", State.ATTENTION, "backup_old", at=f"{made_at:%Y-%m-%d %H:%M}Z")
     elif made_at is not None:
-        yield Finding("backup", State.OK, f"made {made_at:%Y-%m-%d %H:%M}Z")
+        yield found("backup", State.OK, "backup", at=f"{made_at:%Y-%m-%d %H:%M}Z")

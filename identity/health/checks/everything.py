@@ -10,7 +10,7 @@ from domain_rules.rule import RuleKind
 from domain_rules.wire_format import VERSION
 from identity import migrations
 from identity.core import nodes, outbox
-from identity.core.findings import Finding, State, findings_or_silence
+from identity.core.findings import Finding, State, findings_or_silence, found
 from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
 from identity.core.nodes import NodeKind
@@ -48,7 +48,6 @@ from .provider import check_provider
 SECONDS = 10.0  # for one request to a homeserver
 REDIS_TIME = 2.0  # seconds for each step with Redis
 LATE = timedelta(minutes=10)
-UPGRADE = "upgrade the module there to the version of this Guichet (docs/synapse.md)"
 VERSIONS = "/_matrix/client/versions"
 OPT_OUTS = "opt-outs"  # also mutes, and mailboxes that do not exist
 
@@ -70,11 +69,13 @@ def _database(services: Services) -> Iterator[Finding]:
             migrations.newest_revision(),
         )
         if migrations.compare_schema(here) is Schema.OLDER:
-            told = f"schema {here or 'none'}, this version needs {newest}"
-            yield Finding("database", State.FAILED, told, "guichet db upgrade")
+            if here is None:
+                yield found("database", State.FAILED, "schema_none", newest=str(newest))
+            else:
+                yield found("database", State.FAILED, "schema_old", here=here, newest=str(newest))
             return
-        told = f"schema {here}" if here == newest else f"schema {here}, of a later version"
-        yield Finding("database", State.OK, told)
+        code = "schema" if here == newest else "schema_later"
+        yield found("database", State.OK, code, here=str(here))
         with services.database.reading() as session:
             yield from check_processes(services, session)
             yield from check_backups(
@@ -93,8 +94,7 @@ def _database(services: Services) -> Iterator[Finding]:
                 invitation_findings.check_unknown_members(session, services.now(), registered)
             )
     except SQLAlchemyError as error:
-        told = f"it does not answer: {type(error).__name__}"
-        yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
+        yield found("database", State.FAILED, "database_silent", error=type(error).__name__)
         return
     if any(each.makes_accounts for each in registered):
         yield from _accounts(services)
@@ -111,14 +111,11 @@ def _accounts(services: Services) -> Iterator[Finding]:
         opens = nodes.can_open(session, now, services.public_half.key_id)
         by_storage_keys = homeserver_secrets.count_by_key(session).get("", 0)
     if opens:
-        yield Finding("accounts", State.OK, "a running worker can make them")
+        yield found("accounts", State.OK, "accounts")
     elif alive:
-        fix = "give the workers the private half of GUICHET_HOMESERVER_PUBLIC_KEY (docs/operations.md)"
-        yield Finding("accounts", State.FAILED, "no worker opens what is sealed to our key", fix)
+        yield found("accounts", State.FAILED, "accounts_sealed")
     if by_storage_keys:
-        told = f"storage keys, which the web has, open {by_storage_keys} secrets of homeservers"
-        fix = "guichet keys reseal, once every node runs this version"
-        yield Finding("keys", State.ATTENTION, told, fix)
+        yield found("keys", State.ATTENTION, "secrets_by_storage_keys", n=by_storage_keys)
 
 
 def _hashes(services: Services, session: Session) -> Finding:
@@ -126,48 +123,38 @@ def _hashes(services: Services, session: Session) -> Finding:
     try:
         is_made, unsettled = services.hashes.is_made(session), services.hashes.unsettled(session)
     except LostKey as lost:
-        fix = "put the row of hashing_key back from a backup"
-        return Finding(OPT_OUTS, State.FAILED, str(lost), fix)
+        return found(OPT_OUTS, State.FAILED, "hashing_key_lost", why=str(lost))
     except CannotOpen:
-        fix = "give GUICHET_STORAGE_KEYS the old keys too, then run guichet keys rotate"
-        return Finding(OPT_OUTS, State.FAILED, "no storage key here opens their key", fix)
-    fix = "guichet db upgrade, before a key is taken out of GUICHET_SECRET_KEYS"
+        return found(OPT_OUTS, State.FAILED, "hashing_key_closed")
     if not is_made:
-        return Finding(OPT_OUTS, State.ATTENTION, "their key is not made yet", fix)
+        return found(OPT_OUTS, State.ATTENTION, "hashing_key_unmade")
     if unsettled:
-        told = f"{unsettled} are found by the present link keys alone"
-        return Finding(OPT_OUTS, State.ATTENTION, told, fix)
-    return Finding(OPT_OUTS, State.OK, "they are found by a key of their own")
+        return found(OPT_OUTS, State.ATTENTION, "hashing_key_unsettled", n=unsettled)
+    return found(OPT_OUTS, State.OK, "hashing_key")
 
 
 def _rules(session: Session) -> Iterator[Finding]:
     number = rules.current_number(session)
     if any(rule.kind is RuleKind.DEFAULT for rule in rules.load(session, number)):
-        yield Finding("rules", State.OK, f"revision {number}")
-        return
-    fix = "guichet homeserver add NAME --guests, or leave it: then they belong to nobody"
-    told = f"revision {number} has no default: addresses no rule names cannot come in"
-    yield Finding("rules", State.ATTENTION, told, fix)
+        yield found("rules", State.OK, "rules", number=number)
+    else:
+        yield found("rules", State.ATTENTION, "rules_without_default", number=number)
 
 
 def _jobs(services: Services, session: Session) -> Iterator[Finding]:
     waiting = outbox.depth_by_lane(session, services.now())
     oldest = min((at for _, at in waiting.values()), default=services.now())
-    told = f"{sum(count for count, _ in waiting.values())} jobs wait"
+    count = sum(each for each, _ in waiting.values())
     if services.now() - oldest > LATE:
-        fix = "is a worker running, and the scheduler? guichet mail list"
-        yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
+        yield found("outbox", State.ATTENTION, "jobs_late", n=count, at=f"{oldest:%H:%M}Z")
     else:
-        yield Finding("outbox", State.OK, told)
+        yield found("outbox", State.OK, "jobs", n=count)
     unsent = mails_after_restore.count_ended(session)
     if unsent:
-        told = f"{unsent} were not sent after a restore, since they may have left before"
-        fix = "nothing; guichet mail list --state gave_up shows them for a month"
-        yield Finding("mails", State.ATTENTION, told, fix)
+        yield found("mails", State.ATTENTION, "mails_perhaps_sent", n=unsent)
     given_up = mails.count_by_state(session).get(MailState.GAVE_UP, 0) - unsent
     if given_up:
-        fix = "guichet mail list --state gave_up, then guichet mail retry"
-        yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
+        yield found("mails", State.ATTENTION, "mails_given_up", n=given_up)
 
 
 def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
@@ -176,44 +163,34 @@ def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> It
         yield from _module(module_models.find(session, name), name)
         yield from stopped.check_standing(session, services.now(), homeserver)
     if homeserver.insecure:
-        told = "its certificate is not checked: for tests only"
-        fix = f"guichet homeserver set {name} --check-certificate, with --ca-file if it is private"
-        yield Finding(name, State.ATTENTION, told, fix)
+        yield found(name, State.ATTENTION, "certificate_unchecked", name=name)
     if any(map(is_clear_text, {homeserver.url, homeserver.federation_url or homeserver.url})):
-        told = "it is asked without TLS: what is sent there can be read and changed on the way"
         state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
-        yield Finding(name, state, told, f"guichet homeserver set {name} --url https://…")
+        yield found(name, state, "clear_text", name=name)
     if not homeserver_standing.is_reachable(homeserver, services.now()):
         return  # nothing is sent there, no question of ours either
     try:
         _ask(services, homeserver)
         token = _admin_token(services, homeserver)
     except CannotOpen:
-        told = "no key here opens its secrets, or its address was changed since they were given"
-        fix = (
-            "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too, or the secrets "
-            f"anew: guichet homeserver set {name}"
-        )
-        yield Finding(name, State.FAILED, told, fix)
+        yield found(name, State.FAILED, "secrets_closed", name=name)
     except (Away, Refused) as error:
-        fix = f"check its URL, certificate and administration token: guichet homeserver set {name}"
-        yield Finding(name, State.FAILED, f"it does not answer as it should: {error}", fix)
+        yield found(name, State.FAILED, "homeserver_wrong", error=str(error), name=name)
     else:
-        told = "it answers"
+        code = "homeserver"
         if homeserver.makes_accounts:
-            told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
-        yield Finding(name, State.OK, told)
+            code = "homeserver_makes_accounts" if token else "homeserver_secrets_elsewhere"
+        yield found(name, State.OK, code)
         exposed = _exposure(homeserver, token, revision)
-        yield from findings_or_silence(name, "what a guest could try there", exposed)
+        yield from findings_or_silence(name, "silent_exposure", exposed)
 
 
 def _module(module: HomeserverModule | None, name: str) -> Iterator[Finding]:
     """Report a module that is older than this Guichet or does not understand all rules."""
     if module is not None and module.skipped:
-        told = f"its module does not understand {module.skipped} of the rules in force"
-        yield Finding(name, State.ATTENTION, told, UPGRADE)
+        yield found(name, State.ATTENTION, "module_skips", n=module.skipped)
     elif module is not None and module.version < VERSION:
-        yield Finding(name, State.ATTENTION, "its module is of an older version", UPGRADE)
+        yield found(name, State.ATTENTION, "module_old")
 
 
 def _exposure(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
@@ -283,21 +260,17 @@ def _redis(services: Services) -> Iterator[Finding]:
         try:
             check_redis(url.get_secret_value(), REDIS_TIME)
         except NoRedis as error:
-            told = f"Redis does not answer, or takes nothing: {error}"
             variable = f"GUICHET_{'BROKER' if what == 'broker' else 'REDIS'}_URL"
-            fix = f"check {variable} and the server: its memory, its password, who is the primary"
-            yield Finding(what, State.FAILED, told, fix)
+            yield found(what, State.FAILED, "redis_wrong", error=str(error), variable=variable)
         else:
-            yield Finding(what, State.OK, "Redis answers and takes what is written")
+            yield found(what, State.OK, "redis")
 
 
 def _mail(services: Services) -> Finding:
     if services.settings.smtp_url is None:
-        told = "no relay: mails stay in a folder, readable at /dev/mail"
-        return Finding("relay", State.OK, told)
+        return found("relay", State.OK, "relay_none")
     try:
         services.mailer.probe()
     except NotSent as error:
-        fix = "check GUICHET_SMTP_URL: host, port, tls, ca_file, password"
-        return Finding("relay", State.FAILED, error.reply, fix)
-    return Finding("relay", State.OK, "the relay takes mails")
+        return found("relay", State.FAILED, "relay_wrong", reply=error.reply)
+    return found("relay", State.OK, "relay")

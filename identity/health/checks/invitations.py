@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
@@ -21,13 +21,10 @@ def check_invitations(session: Session, now: datetime) -> Iterator[Finding]:
     """Report invitations that could not be delivered, and mails that are held."""
     dead = third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
     if dead:
-        fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
-        told = f"{dead} could not be delivered"
-        yield Finding("invitations", State.ATTENTION, told, fix)
+        yield found("invitations", State.ATTENTION, "deliveries_dead", n=dead)
     held = invitation_search.count_held(session, now - room_agreement.LATE)
     if held:
-        told = f"{held} mails are held: the inviter's homeserver does not say whether the room took them"
-        yield Finding("invitations", State.ATTENTION, told, "guichet invitation list --held")
+        yield found("invitations", State.ATTENTION, "invitations_held", n=held)
 
 
 def check_unknown_members(
@@ -41,9 +38,5 @@ def check_unknown_members(
         and not homeserver_modules.offers_action(session, now, each.name, MEMBERSHIP)
     ]
     if silent:
-        told = f"nobody says who is in a room: of {', '.join(silent)}, told of each invitation once"
-        fix = (
-            "load our module there, or give it an administration token: guichet homeserver set "
-            "(docs/synapse.md)"
-        )
-        yield Finding("rooms", State.ATTENTION, told, fix)
+        names = ", ".join(silent)
+        yield found("rooms", State.ATTENTION, "members_unknown", homeservers=names)

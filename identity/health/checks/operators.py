@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found
 from identity.operators import models as operators, service as operating
 from identity.operators.models import AdminToken
 from identity.operators.notices import TOKENS_END_SOON
@@ -24,26 +24,23 @@ def check_operators(session: Session, settings: Settings, now: datetime) -> Iter
     """Check that somebody can sign in, that no one is alone, and that approvals are as set."""
     if settings.console == "off":
         return
-    found = [
+    able = [
         each
         for each in operators.find_all(session)
         if each.disabled_at is None and (each.needs_second_factor or settings.is_local)
     ]
-    admins = [each for each in found if Role.ADMIN in each.role_set]
+    admins = [each for each in able if Role.ADMIN in each.role_set]
     waiting = operating.find_unconfirmed(session)
     if waiting:
-        told = f"{len(waiting)} operators wait since a restore"
-        yield Finding(WHAT, State.ATTENTION, told, "guichet ops confirm NAME, or --all")
-    if not found and settings.is_embedded:
-        yield Finding(WHAT, State.OK, "guichet ops link prints the way in")
-    elif not found:
-        fix = "guichet ops add MAIL --role admin"
-        yield Finding(WHAT, State.ATTENTION, "nobody can sign in: there is no operator", fix)
+        yield found(WHAT, State.ATTENTION, "operators_unconfirmed", n=len(waiting))
+    if not able and settings.is_embedded:
+        yield found(WHAT, State.OK, "operators_embedded")
+    elif not able:
+        yield found(WHAT, State.ATTENTION, "operators_none")
     elif not settings.is_embedded and len(admins) < ENOUGH:
-        told = "one admin only: nobody lets them in again" if admins else "there is no admin"
-        yield Finding(WHAT, State.ATTENTION, told, "guichet ops add MAIL --role admin")
+        yield found(WHAT, State.ATTENTION, "admin_alone" if admins else "admin_none")
     else:
-        yield Finding(WHAT, State.OK, f"{len(found)} operators, {len(admins)} of them admins")
+        yield found(WHAT, State.OK, "operators", n=len(able), admins=len(admins))
     yield from _approvals(session, settings)
     yield from _passkeys(session, settings)
     yield from _tokens(session, now)
@@ -53,9 +50,7 @@ def _approvals(session: Session, settings: Settings) -> Iterator[Finding]:
     wanted = settings.approvals or ("one" if settings.is_embedded else "two")
     approvers = operators.count_approvers(session, in_trial=settings.is_local)
     if wanted == "two" and approvers < ENOUGH:
-        told = f"a change of rules should need two people, but {approvers} may approve: one does"
-        fix = "guichet ops add MAIL --role approver, or GUICHET_APPROVALS=one"
-        yield Finding("approvals", State.ATTENTION, told, fix)
+        yield found("approvals", State.ATTENTION, "approvers_few", n=approvers)
 
 
 def _passkeys(session: Session, settings: Settings) -> Iterator[Finding]:
@@ -74,5 +69,5 @@ def _tokens(session: Session, now: datetime) -> Iterator[Finding]:
     )
     names = session.scalars(ending.order_by(row.ends_at)).all()
     if names:
-        told = f"these API tokens end within {TOKENS_END_SOON.days} days: {', '.join(names)}"
-        yield Finding("tokens", State.ATTENTION, told, "guichet token add, before they end")
+        days, shown = TOKENS_END_SOON.days, ", ".join(names)
+        yield found("tokens", State.ATTENTION, "tokens_end", days=days, names=shown)

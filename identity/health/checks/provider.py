@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found
 from identity.operators.sso.models import find_provider
 from identity.settings import Settings
 
@@ -19,16 +19,16 @@ def check_provider(session: Session, now: datetime, settings: Settings) -> Itera
     if settings.sso_issuer is None:
         return
     row = find_provider(session, settings.sso_issuer)
-    fix = "check GUICHET_SSO_ISSUER, and whether a worker runs and reaches it"
     if row is None or row.read_at is None:
-        why = f": {row.fault}" if row and row.fault else ""
-        told = f"no worker has read it yet, so nobody signs in by it{why}"
-        yield Finding(NAME, State.ATTENTION, told, fix)
-    elif row.fault:
-        told = f"{row.fault}; what was read {row.read_at:%Y-%m-%d %H:%M}Z is in use"
-        yield Finding(NAME, State.ATTENTION, told, fix)
+        if row and row.fault:
+            yield found(NAME, State.ATTENTION, "provider_unreadable", fault=row.fault)
+        else:
+            yield found(NAME, State.ATTENTION, "provider_unread")
+        return
+    at = f"{row.read_at:%Y-%m-%d %H:%M}Z"
+    if row.fault:
+        yield found(NAME, State.ATTENTION, "provider_fault", fault=row.fault, at=at)
     elif row.read_at < now - LATE:
-        told = f"no worker has read it since {row.read_at:%Y-%m-%d %H:%M}Z"
-        yield Finding(NAME, State.ATTENTION, told, fix)
+        yield found(NAME, State.ATTENTION, "provider_late", at=at)
     else:
-        yield Finding(NAME, State.OK, f"read {row.read_at:%Y-%m-%d %H:%M}Z")
+        yield found(NAME, State.OK, "provider", at=at)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from identity.core.findings import Finding, Silent, State, findings_or_silence
+from identity.core.findings import Finding, Silent, State, findings_or_silence, found
 from identity.core.http_client import JsonClient, quote_path_segment
 
-from .exposure import AGENTS_ONLY, CLIENT, GUIDE, NO_SERVER, OK, UNAUTHORIZED, ask
+from .exposure import AGENTS_ONLY, CLIENT, NO_SERVER, OK, UNAUTHORIZED, ask
 
 WELL_KNOWN = "/.well-known/matrix/client"
 # Sent without an access token, so that it has no effect if it gets through.
@@ -46,39 +46,35 @@ def check_proxy(
     if class_source == "agent":
         return
     if url is not None:
-        yield from findings_or_silence(name, f"the proxy at {url}", _refusals(clients, name, url))
+        refusals = _refusals(clients, name, url)
+        yield from findings_or_silence(name, "silent_proxy", refusals, url=url)
     elif token is not None:
-        told = "it does not say where clients reach it, so its proxy was not checked"
-        yield Finding(name, State.ATTENTION, told, "public_baseurl: the address of the proxy")
+        yield found(name, State.ATTENTION, "clients_unknown")
     if token is not None:
-        yield from findings_or_silence(name, "whose devices it shows", _keys(talk, name, token))
+        yield from findings_or_silence(name, "silent_devices", _keys(talk, name, token))
         settings = _settings(talk, name, token, of_guests=class_source == "guest")
-        yield from findings_or_silence(name, "what its module knows of its settings", settings)
+        yield from findings_or_silence(name, "silent_settings", settings)
 
 
 def _refusals(clients: JsonClient, name: str, url: str) -> Iterator[Finding]:
-    fix = f"deploy/synapse-mixed.conf in the proxy, public_baseurl its address ({GUIDE})"
     try:
         foreign = ask(clients, "POST", f"{CLIENT}/account/3pid/bind", body=FOREIGN)
     except Silent:
         foreign = None
     if foreign is None:
-        told = f"clients are sent to {url}, which does not answer from here: its proxy was not seen"
-        yield Finding(name, State.ATTENTION, told, "ask from where clients are, or open it to here")
+        yield found(name, State.ATTENTION, "proxy_unseen", url=url)
         return
     if foreign.body.get("org.guichet.reason") == FOREIGN_REASON:
-        yield Finding(name, State.OK, "the proxy refuses other identity servers")
+        yield found(name, State.OK, "proxy_refuses")
     else:
-        told = f"at {url} another identity server may be named: it is told addresses"
-        yield Finding(name, State.ATTENTION, told, fix)
+        yield found(name, State.ATTENTION, "proxy_lets_through", url=url)
     # Synapse itself resolves aliases without a token.
     alias = quote_path_segment(f"#guichet-doctor:{name}")
     preview = ask(clients, "GET", f"{CLIENT}/directory/room/{alias}")
     if preview is not None and preview.status == UNAUTHORIZED:
-        yield Finding(name, State.OK, "the proxy shows aliases and previews to agents alone")
+        yield found(name, State.OK, "previews")
     else:
-        told = f"at {url} guests can look up aliases and rooms"
-        yield Finding(name, State.ATTENTION, told, fix)
+        yield found(name, State.ATTENTION, "previews_open", url=url)
 
 
 def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
@@ -91,10 +87,9 @@ def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
     if not isinstance(shown, dict):
         raise Silent
     if nobody in shown:
-        told = "guests can ask for anybody's devices, and so learn who has an account"
-        yield Finding(name, State.ATTENTION, told, KEYS)
+        yield found(name, State.ATTENTION, "devices_open", setting=KEYS)
     else:
-        yield Finding(name, State.OK, "devices are shown to those who share a room")
+        yield found(name, State.OK, "devices")
 
 
 def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> Iterator[Finding]:
@@ -102,12 +97,10 @@ def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> It
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     settings = answer.body if answer and answer.status == OK else {}
     if settings.get(REMEMBERED) is True:
-        told = "who has just come to share a room may not get the keys to read its messages"
-        yield Finding(name, State.FAILED, told, FORGETTING)
+        yield found(name, State.FAILED, "devices_remembered", setting=FORGETTING)
     if not of_guests:
         return
     if settings.get(PROFILES) is True:
-        told = "other homeservers can look up any guest's profile"
-        yield Finding(name, State.ATTENTION, told, f"{PROFILES}: false ({GUIDE})")
+        yield found(name, State.ATTENTION, "guest_profiles_open", setting=PROFILES)
     elif settings.get(PROFILES) is False:
-        yield Finding(name, State.OK, "guests' profiles are not shown to other homeservers")
+        yield found(name, State.OK, "guest_profiles")

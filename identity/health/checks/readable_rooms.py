@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain_rules.rooms.room import RULE_EVENT, as_mapping
-from identity.core.findings import Finding, Silent, State, findings_or_silence
+from identity.core.findings import Finding, Silent, State, findings_or_silence, found
 from identity.core.http_client import Away, JsonClient, quote_path_segment
 
 OK = 200
@@ -22,25 +22,24 @@ SHOWN = 3
 def check_readable_rooms(talk: JsonClient, name: str, *, token: str | None) -> Iterator[Finding]:
     """Check the rooms made on the homeserver `name`, if there is an administrator's token."""
     if token is not None:
-        yield from findings_or_silence(name, "who reads its rooms", _look(talk, name, token))
+        yield from findings_or_silence(name, "silent_readers", _look(talk, name, token))
 
 
 def _look(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
     try:
-        found = [
+        read = [
             room for room in _world_readable(talk, name, token) if not _is_public(talk, room, token)
         ]
     except Away:
         raise Silent from None
-    if not found:
-        told = "no room but public ones can be read by everybody"
-        yield Finding(name, State.OK, told)
+    if not read:
+        yield found(name, State.OK, "readers")
         return
-    shown = ", ".join([str(room["room_id"]) for room in found[:SHOWN]])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    fix = "an owner sets m.room.history_visibility there to shared (docs/synapse.md 8)"
-    told = f"rooms that are not public can be read by everybody: {shown}{more}"
-    yield Finding(name, State.ATTENTION, told, fix)
+    shown = ", ".join([str(room["room_id"]) for room in read[:SHOWN]])
+    if more := max(len(read) - SHOWN, 0):
+        yield found(name, State.ATTENTION, "readers_open_more", rooms=shown, more=more)
+    else:
+        yield found(name, State.ATTENTION, "readers_open", rooms=shown)
 
 
 def _world_readable(talk: JsonClient, name: str, token: str) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found
 from identity.freezes import models as freezes
 from identity.homeservers import standing as homeserver_standing
 from identity.homeservers.models import Homeserver
@@ -18,30 +18,34 @@ def check_stopped(session: Session, now: datetime) -> Iterator[Finding]:
     """Report freezes in force, blocked inviters, and jobs that wait for the end of either."""
     for each in freezes.find_in_force(session, now).each:
         name = f"{each.what} {each.domain}".rstrip()
-        told = f"{name} frozen since {each.since:%Y-%m-%d %H:%M}Z{_ends(each.until)}"
-        yield Finding("freezes", State.ATTENTION, told, f"guichet thaw {name}")
+        since, state = _time(each.since), State.ATTENTION
+        if each.until is None:
+            yield found("freezes", state, "frozen", name=name, since=since)
+        else:
+            until = _time(each.until)
+            yield found("freezes", state, "frozen_until", name=name, since=since, until=until)
     if blocked := inviter_blocks.find_in_force(session, now):
-        told = f"blocked inviters: {len(blocked)}"
-        yield Finding("inviters", State.ATTENTION, told, "guichet inviter list")
+        yield found("inviters", State.ATTENTION, "inviters_blocked", n=len(blocked))
     if held := outbox.count_held(session):
-        told = f"jobs held by freezes, holds and blocks: {sum(held.values())}"
-        yield Finding("outbox", State.ATTENTION, told, "they go on by themselves when these end")
+        yield found("outbox", State.ATTENTION, "jobs_held", n=sum(held.values()))
 
 
 def check_standing(session: Session, now: datetime, row: Homeserver) -> Iterator[Finding]:
     """Report that a homeserver is held, suspended, or retired while rules still lead there."""
     if homeserver_standing.is_on_hold(row, now):
-        told = f"held{_ends(row.held_until)}: nothing is sent there"
-        yield Finding(row.name, State.ATTENTION, told, f"guichet homeserver release {row.name}")
+        if row.held_until is None:
+            yield found(row.name, State.ATTENTION, "standing_held", name=row.name)
+        else:
+            until = _time(row.held_until)
+            yield found(
+                row.name, State.ATTENTION, "standing_held_until", name=row.name, until=until
+            )
     if row.suspended_at is not None:
-        told = "suspended: it and its people are refused, and nothing is sent there"
-        yield Finding(row.name, State.ATTENTION, told, f"guichet homeserver resume {row.name}")
+        yield found(row.name, State.ATTENTION, "standing_suspended", name=row.name)
     patterns = rules_naming(session, row.name) if row.retired_at else []
     if patterns:
-        told = f"retired; addresses of rules that lead there cannot sign up: {len(patterns)} rules"
-        fix = "lead them elsewhere: guichet domain add; or guichet homeserver reinstate"
-        yield Finding(row.name, State.ATTENTION, told, fix)
+        yield found(row.name, State.ATTENTION, "standing_retired", n=len(patterns))
 
 
-def _ends(until: datetime | None) -> str:
-    return f" until {until:%Y-%m-%d %H:%M}Z" if until else ""
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"

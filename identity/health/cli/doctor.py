@@ -13,6 +13,8 @@ from identity.health.checks.everything import check_all
 from identity.settings import read_settings
 from identity.settings_findings import described_database, unknown_variables, where_from
 
+COLUMNS = ("what", "state", "told", "fix")
+
 
 @click.command()
 @as_json
@@ -26,7 +28,7 @@ def doctor(context: click.Context) -> None:
     JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
     """  # noqa: D301  \b is click's: keep these lines
     found = list(_look())
-    if not print_json([vars(each) for each in found]):
+    if not print_json([{name: getattr(each, name) for name in COLUMNS} for each in found]):
         print_table(
             ("", "what", "", "what mends it"),
             ((str(each.state), each.what, each.told, each.fix) for each in found),

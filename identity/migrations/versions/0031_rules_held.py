@@ -1,6 +1,7 @@
 """The rules that each homeserver holds, its jobs and refusals; why the worker stopped at a change.
 
-Each try of a mail; whose a row of the journal is; the host of a passkey.
+Each try of a mail; whose a row of the journal is; the host of a passkey; what doctor found, for every
+language.
 """
 
 import sqlalchemy as sa
@@ -32,6 +33,12 @@ def upgrade() -> None:
         "operator_passkeys", sa.Column("rp_id", sa.String(), server_default="", nullable=False)
     )
     op.create_index(op.f("ix_health_findings_what"), "health_findings", ["what"])
+    op.add_column(
+        "health_findings", sa.Column("code", sa.String(), server_default="", nullable=False)
+    )
+    op.add_column(
+        "health_findings", sa.Column("told_of", sa.JSON(), server_default="{}", nullable=False)
+    )
     # Null until the module calls next, which is within seconds.
     for name in HELD:
         op.add_column("homeserver_modules", sa.Column(name, sa.Integer(), nullable=True))
@@ -96,6 +103,8 @@ def downgrade() -> None:
     for name in HELD:
         op.drop_column("homeserver_modules", name)
     op.drop_column("operator_passkeys", "rp_id")
+    op.drop_column("health_findings", "told_of")
+    op.drop_column("health_findings", "code")
     op.drop_index(op.f("ix_health_findings_what"), "health_findings")
     op.drop_index(f"ix_{INVITATIONS}_invitee", INVITATIONS)
     op.drop_column("changes", "why_code")

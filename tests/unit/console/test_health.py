@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from identity.core.code_version import code_version
-from identity.core.findings import Finding, State
+from identity.core.findings import Finding, State, found as finding_of
 from identity.core.outbox import Job, JobKind
 from identity.health import finding_models, jobs as health
 from identity.homeservers import health_models
@@ -31,6 +31,30 @@ def test_what_doctor_found_is_shown_with_what_mends_it(sign_in, vera, services, 
     assert "Nothing was checked since" in words(browser.get("/admin/health"))
 
 
+def test_what_doctor_found_is_said_in_the_language_of_the_reader(sign_in, vera, services, clock):
+    found = [
+        finding_of("jobs", State.OK, "jobs", n=3),
+        finding_of("relay", State.FAILED, "relay_wrong", reply="535 <b>no</b>"),
+        finding_of("education.example", State.ATTENTION, "module_old"),
+        Finding("disk", State.ATTENTION, "no code", "an older version found this"),
+        Finding("mails", State.OK, "of a later version", code="unheard", values={}),
+    ]
+    with services.database.transaction() as session:
+        finding_models.replace(session, clock(), found)
+    page = sign_in(vera, language="fr").get("/admin/health")
+    french = words(page)
+    assert "tâches en attente : 3" in french
+    assert "relais de courriel en panne le serveur de messagerie ne convient pas : 535" in french
+    assert "535 &lt;b&gt;no&lt;/b&gt;" in page.text
+    assert "vérifier GUICHET_SMTP_URL" in french
+    assert "education.example à regarder son module est d’une version plus ancienne" in french
+    for english in ("no code", "an older version found this", "of a later version"):
+        assert f'<span lang="en">{english}</span>' in page.text
+    assert "its module is of an older version" not in french
+    at_home = words(sign_in(vera, language="fr").get("/admin/homeservers/education.example"))
+    assert "y mettre le module à la version de ce Guichet" in at_home
+
+
 def test_a_check_that_is_asked_for_twice_runs_once(sign_in, vera, services):
     browser = sign_in(vera)
     browser.get("/admin/health")
@@ -45,8 +69,10 @@ def test_the_worker_looks_at_everything_and_keeps_what_it_found(services, clock)
     health.look(services)
     with services.database.reading() as session:
         found = {each.what for each in finding_models.find_all(session)}
+        codes = [each.code for each in finding_models.find_all(session)]
         looks = health_models.find_last(session, clock() - timedelta(hours=1))
     assert {"database", "relay"} <= found
+    assert all(codes)
     assert {name: look.milliseconds for name, look in looks.items()} == {
         "education.example": None,
         "guests.example": None,

@@ -80,6 +80,17 @@ def test_a_file_becomes_a_change_and_refused_lines_are_named(send_file, lines):
     assert lines() == [("C-1", 38, "checked")]
 
 
+def test_refused_lines_are_said_in_the_language_of_the_reader(send_file, sign_in, emil):
+    text = write_csv([agent("d0.example"), agent("d1.example")])
+    text = text.replace("d1.example", "gmail.com") + "domain;d0 example\n"
+    page = send_file(text.encode(), "rules.csv", by=sign_in(emil, language="fr"))
+    told = words(page)
+    assert "C’est un service de courriel gratuit" in told
+    assert "free mail" not in told
+    old = send_file(OLD.encode(), "info.yaml", by=sign_in(emil, language="fr"))
+    assert "incompris : " in words(old)
+
+
 def test_a_file_without_faults_leads_to_its_change(send_file):
     page = send_file(write_csv([agent("new.example")]).encode(), "rules.csv")
     assert heading(page) == "Change C-1: Import of rules.csv"
