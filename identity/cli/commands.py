@@ -12,6 +12,7 @@ from identity.domain_requests.cli import request
 from identity.env_files import DEFAULT, VARIABLE
 from identity.freezes.cli import freeze, thaw
 from identity.health.cli.doctor import doctor
+from identity.health.cli.homeserver_check import check
 from identity.health.cli.processes import node
 from identity.homeservers.cli.homeserver import homeserver
 from identity.invitations.cli.invitation import invitation
@@ -98,6 +99,7 @@ for noun in NOUNS:
     guichet.add_command(noun)
 
 invitation.add_command(send)
-homeserver.add_command(refusals)
+for verb in (check, refusals):
+    homeserver.add_command(verb)
 for verb in (init, stage, activate, retire, status):
     keys.add_command(verb)

@@ -38,6 +38,7 @@ SORTS: dict[str, tuple[tuple[InstrumentedAttribute[Any], ...], bool]] = {
     "oldest": ((DomainRequest.created_at, DomainRequest.id), False),
     "newest": ((DomainRequest.created_at, DomainRequest.id), True),
     "wanted": ((DomainRequest.people, DomainRequest.id), True),
+    "fewest": ((DomainRequest.people, DomainRequest.id), False),
 }
 """The columns of a sort, and whether it begins with the greatest."""
 COUNTED = 99  # a badge shows no more

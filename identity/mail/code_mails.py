@@ -139,6 +139,16 @@ def order_for(
     session.flush()
 
 
+def next_moment(
+    session: Session, now: datetime, asked: Asking, *, template: Template, address: str
+) -> datetime:
+    """From when one more mail would leave at once for the browser of this row; `now` if it would.
+
+    The same whether the address is known or not: mails that the worker drops count, too.
+    """
+    return _first_moment(session, now, address, template, had_at=asked.mail_at)
+
+
 def is_over_daily(session: Session, mail: Mail) -> bool:
     """Whether the mailbox had its daily number of mails of this template before this one.
 

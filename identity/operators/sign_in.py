@@ -69,6 +69,13 @@ def request_code(
     return asked
 
 
+def next_mail_at(session: Session, now: datetime, asked: OperatorSignIn) -> datetime:
+    """From when this browser may ask for another mail that leaves at once."""
+    return code_mails.next_moment(
+        session, now, asked, template=Template.OPERATOR_CODE, address=asked.mail
+    )
+
+
 def type_code(
     session: Session,
     tokens: Tokens,

@@ -198,10 +198,9 @@ def _read(view: View, homeserver: str | None) -> _Facts:
     """Everything that `_decide` looks at, in one statement."""
     person, now = view.person, view.now
     code, tried, asked, mail = OneTimeCode, WrongTry, VerificationRequest, Mail
-    of_sign_up = (code.purpose == Purpose.SIGN_UP, code.subject.in_(person.addresses))
     codes = (
         select(code.wrong, code.alive_until)
-        .where(*of_sign_up)
+        .where(code.purpose == Purpose.SIGN_UP, code.subject.in_(person.addresses))
         .order_by(code.generation.desc())
         .limit(1)
         .subquery()

@@ -103,6 +103,7 @@ WITHOUT_A_ROW = {
     "config check": "reads settings",
     "config show": "reads settings",
     "doctor": "looks",
+    "homeserver check": "looks",
     "journal list": "looks",
     "journal verify": "looks",
     "keys init": "writes files, before there is a database",

@@ -232,7 +232,11 @@ def _code_page(
     would tell a stranger whose address this is.
     """
     known = EmailAddress.stored(asked.mail)
-    mail_at = asked.mail_at or asked.created_at
+    mail_at, now = asked.mail_at or asked.created_at, services.now()
+    again_at = None
+    if token is None:
+        with services.database.reading() as database:
+            again_at = signing_in.next_mail_at(database, now, asked)
     act = "type_mailed_code" if token else "type_code"
     return show(
         "code",
@@ -240,7 +244,9 @@ def _code_page(
         act=url_for(f"console.{act}", token=token),
         mail=known.masked if token else known.display,
         mail_at=mail_at,
-        mail_waits=mail_at > services.now(),
+        mail_waits=mail_at > now,
+        again_at=again_at,
+        again_waits=again_at is not None and again_at > now,
     )
 
 

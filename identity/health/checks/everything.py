@@ -17,6 +17,7 @@ from identity.core.nodes import NodeKind
 from identity.core.redis_probe import NoRedis, check_redis, is_redis
 from identity.core.sealing import CannotOpen
 from identity.homeservers import (
+    changing,
     models as homeservers,
     module_models,
     secrets as homeserver_secrets,
@@ -60,6 +61,18 @@ def check_all(services: Services) -> Iterator[Finding]:
     yield from _database(services)
     yield from _redis(services)
     yield _mail(services)
+
+
+def check_homeserver(services: Services, name: str) -> Iterator[Finding]:
+    """What `check_all` asks of this homeserver alone. Raises UnknownHomeserver."""
+    with services.database.reading() as session:
+        homeserver = changing.find(session, name)
+        revision = rules.current_number(session)
+        unknown_members = list(
+            invitation_findings.check_unknown_members(session, services.now(), [homeserver])
+        )
+    yield from _homeserver(services, homeserver, revision)
+    yield from unknown_members
 
 
 def _database(services: Services) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ import click
 from identity.command import listening
 from identity.command.opening import build_services_with_secrets
 from identity.command.outcomes import Exit
-from identity.command.printing import as_json, print_json, print_table
+from identity.command.printing import as_json
 from identity.core.findings import Finding, State
 from identity.health.checks.everything import check_all
 from identity.settings import read_settings
 from identity.settings_findings import described_database, unknown_variables, where_from
 
-COLUMNS = ("what", "state", "told", "fix")
+from .findings import print_findings
 
 
 @click.command()
@@ -28,11 +28,7 @@ def doctor(context: click.Context) -> None:
     JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
     """  # noqa: D301  \b is click's: keep these lines
     found = list(_look())
-    if not print_json([{name: getattr(each, name) for name in COLUMNS} for each in found]):
-        print_table(
-            ("", "what", "", "what mends it"),
-            ((str(each.state), each.what, each.told, each.fix) for each in found),
-        )
+    print_findings(found)
     if any(each.state is State.FAILED for each in found):
         context.exit(Exit.FAILED)
 

@@ -191,3 +191,19 @@ def test_a_key_of_those_who_want_no_mail_that_opens_no_more_or_is_gone_is_a_fail
         session.execute(delete(HashingKey))
     assert refusals(run.json("doctor", ends=1))[0] == "failed"
     assert "hashing_key" in run("db", "upgrade", ends=1).stderr
+
+
+def test_one_homeserver_alone_is_asked_what_doctor_asks_of_it(run, told_homeserver):
+    name = "told.example"
+    run("homeserver", "add", name, "--url", told_homeserver.url, "--guests")
+    run("homeserver", "add", EDUCATION, "--url", f"https://127.0.0.1:{free_port()}")
+    found = run.json("homeserver", "check", name)
+    *asked, rooms = found
+    assert asked == [each for each in run.json("doctor", ends=1) if each["what"] == name]
+    assert (rooms["what"], rooms["state"]) == ("rooms", "attention")
+    assert found[0]["told"] == "it answers"
+    away = run.json("homeserver", "check", EDUCATION, ends=1)
+    assert [each["state"] for each in away if each["what"] == EDUCATION] == ["failed"]
+    assert "does not answer as it should" in run("homeserver", "check", EDUCATION, ends=1).stdout
+    unknown = run("homeserver", "check", "told.exampel", ends=1)
+    assert "Close names: told.example" in unknown.stderr

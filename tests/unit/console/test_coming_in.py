@@ -1,5 +1,7 @@
 """A work address, the code mailed to it, then the second factor; strangers learn nothing."""
 
+import re
+
 import pytest
 from sqlalchemy import func, select
 
@@ -66,6 +68,28 @@ def test_a_stranger_is_answered_as_an_operator_and_gets_no_mail(
     with services.database.reading() as session:
         states = {each.address: each.state for each in session.scalars(select(Mail))}
     assert states == {HERS: MailState.HANDED, STRANGER: MailState.DROPPED}
+
+
+def test_the_page_says_from_when_the_mail_can_be_sent_again_and_then_sends_it(
+    ask, browser, mailbox, ada, clock, app, services
+):
+    shown = words(ask())
+    assert re.search(r"The mail can be sent again at \d\d:\d\d \(Paris time\)\.", shown)
+    assert "Send the mail again" not in shown
+    assert mailbox.deliver() == [(HERS, "operator_code")]
+    other = Browser(app, services)
+    other.get("/admin/sign-in")
+    strange = words(other.post("/admin/sign-in", email=STRANGER))
+    assert strange.replace(STRANGER, HERS) == shown
+    mailbox.deliver()
+    clock.advance(minutes=1, seconds=1)
+    for each, mail in ((browser, HERS), (other, STRANGER)):
+        page = each.get("/admin/sign-in/code")
+        assert "Send the mail again" in words(page)
+        assert f'name="email" value="{mail}"' in page.text
+    again = browser.post("/admin/sign-in", email=HERS)
+    assert "The mail can be sent again at" in words(again)
+    assert mailbox.deliver() == [(HERS, "operator_code")]
 
 
 def test_a_disabled_operator_gets_no_code_and_an_old_one_opens_nothing(

@@ -32,6 +32,7 @@ FILTERS = {
         *("to=agents.example", "to=agents.example&delivery=dead"),
         *("homeserver=agents.example", "room=!r:agents.example", "like={invitation_id}"),
     ),
+    "requests": ("sort=newest", "sort=wanted", "sort=fewest", "state=decided"),
     "journal": ("action=mail", "actor=olga", "since=2027-02-20", "door=api"),
 }
 

@@ -1,6 +1,9 @@
 """The screens of requests for domains: evidence first, people masked, one decision."""
 
+import re
 from dataclasses import replace
+from datetime import timedelta
+from html import unescape
 
 import pytest
 from sqlalchemy import select
@@ -8,7 +11,7 @@ from sqlalchemy import select
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.core.journal import JournalEntry
 from identity.domain_requests import deciding, proofs
-from identity.domain_requests.models import Refusal
+from identity.domain_requests.models import DomainRequest, Refusal
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes
 from tests.worlds.domain_askers import *
@@ -58,6 +61,62 @@ def test_the_list_shows_what_waits_and_what_speaks_for_it(asked, desk):
     wanted = words(desk.get("/admin/requests?sort=wanted"))
     assert wanted.index("D-1") < wanted.index("D-2")
     assert desk.get("/admin/requests?state=nonsense").status_code == 400
+
+
+def test_the_heads_of_the_list_sort_it_by_links_and_say_how_it_is_sorted(asked, desk):
+    asked.clock.advance(minutes=1)
+    asked.ask(f"ana@{LOOK_ALIKE}")
+    seen = []
+    path = "/admin/requests"
+    for head in ("Since", "Since", "People", "People", "Since"):
+        page = desk.get(path).text
+        heads = re.findall(r"<th ([^>]*)>(.*?)</th>", page, re.DOTALL)
+        links = {}
+        for given, inside in heads:
+            link = re.search(r'href="([^"]+)">([A-Z][a-z]+)', inside)
+            if link:
+                state = re.search(r'aria-sort="(\w+)"', given)[1]
+                links[link[2]] = (unescape(link[1]), state)
+        assert sorted(links) == ["People", "Since"]
+        order = re.findall(r">@([a-z0-9.-]+)</a>", page)
+        seen.append((links["People"][1], links["Since"][1], order))
+        path = links[head][0]
+    first, second = NORMANDIE, LOOK_ALIKE
+    assert seen == [
+        ("none", "ascending", [first, second]),
+        ("none", "descending", [second, first]),
+        ("none", "ascending", [first, second]),
+        ("descending", "none", [first, second]),
+        ("ascending", "none", [second, first]),
+    ]
+
+
+@pytest.mark.parametrize("sort", ["oldest", "newest", "wanted", "fewest"])
+def test_in_each_order_the_list_is_read_to_its_end_by_key(desk, services, sort):
+    with services.database.transaction() as session:
+        now = services.now()
+        session.add_all(
+            DomainRequest(
+                number=1000 + n,
+                domain=f"d{n}.example",
+                owner=f"d{n}.example",
+                state="open",
+                people=n % 7,
+                created_at=now + timedelta(minutes=n % 11),
+                changed_at=now,
+                evidence={},
+            )
+            for n in range(120)
+        )
+    found, path, pages = [], f"/admin/requests?sort={sort}", 0
+    while path and pages < 9:
+        page = desk.get(path).text
+        found += re.findall(r"D-(1\d\d\d)</span>", page)
+        more = re.search(r'class="button second" href="([^"]+)"', page)
+        path, pages = unescape(more[1]) if more else None, pages + 1
+    assert (sorted(map(int, found)), pages) == ([1000 + n for n in range(120)], 3)
+    keys = [int(n) % 1000 % (7 if sort in {"wanted", "fewest"} else 11) for n in found]
+    assert keys == sorted(keys, reverse=sort in {"wanted", "newest"})
 
 
 def test_addresses_are_masked_until_somebody_says_why(asked, desk, services):
