@@ -57,9 +57,7 @@ def _passkeys(session: Session, settings: Settings) -> Iterator[Finding]:
     site = offered_at(settings.console_origin, settings.service_name)
     number = passkeys.count_elsewhere(session, site.rp_id) if site else 0
     if site and number:
-        told = f"{number} made for another host than {site.rp_id}: no browser uses them any more"
-        fix = "their operators remove them in My access, and add new ones; codes still work"
-        yield Finding("passkeys", State.ATTENTION, told, fix)
+        yield found("passkeys", State.ATTENTION, "passkeys_elsewhere", n=number, host=site.rp_id)
 
 
 def _tokens(session: Session, now: datetime) -> Iterator[Finding]:
