@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.accounts import agents, feed_state, room_members, successions, verified_addresses
-from identity.core.findings import Finding, State
+from identity.core.findings import State, found
 from identity.core.journal import Actor
 from identity.core.outbox import Job, JobKind
 from identity.health import finding_models
@@ -118,8 +118,9 @@ def _mails(session, services, address, tagged):
 
 
 def _be_named_by_a_check(session, services, address):
-    found = Finding("mails", State.FAILED, f"550 no such user: {address}")
-    finding_models.replace(session, services.now(), [found])
+    reply = f"550 no such user: {address}"
+    finding = found("relay", State.FAILED, "relay_wrong", reply=reply)
+    finding_models.replace(session, services.now(), [finding])
 
 
 def _be_looked_at(session, services, address):
