@@ -99,6 +99,12 @@ class Part:
     at: InstrumentedAttribute[Any]
     which: tuple[ColumnElement[bool], ...]
     name: ColumnElement[str] | None = None
+    by: InstrumentedAttribute[Any] | None = None
+
+    @property
+    def order(self) -> InstrumentedAttribute[Any]:
+        """By which some are taken: `at`, unless the index that finds them has another moment."""
+        return self.at if self.by is None else self.by
 
 
 def find(session: Session, now: datetime, viewer: Viewer) -> tuple[list[Waiting], int]:
@@ -195,7 +201,9 @@ def _deliveries(now: datetime) -> Iterator[Part]:
     given_up = (Mail.state == MailState.GAVE_UP, Mail.ended_at > now - GAVE_UP_FOR)
     path = "/admin/mails?state=gave_up"
     domain = domain_of(Mail.address)
-    yield Part("mails_given_up", Deed.HANDLE_MAIL, path, Mail.ended_at, given_up, domain)
+    yield Part(
+        "mails_given_up", Deed.HANDLE_MAIL, path, Mail.ended_at, given_up, domain, Mail.created_at
+    )
 
 
 def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
@@ -232,7 +240,7 @@ def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
 def _names(part: Part, name: ColumnElement[str]) -> Select[Any]:
     """(kind, name, count, oldest) of the names with most, among the newest 10,000 of this kind."""
     newest = select(name.label("name"), part.at.label("at")).where(*part.which)
-    rows = newest.order_by(part.at.desc()).limit(paging.MOST).subquery()
+    rows = newest.order_by(part.order.desc()).limit(paging.MOST).subquery()
     count = func.count().label("count")
     named = select(rows.c.name, count, func.min(rows.c.at).label("at")).group_by(rows.c.name)
     most = named.order_by(count.desc(), rows.c.name).limit(NAMED + 1).subquery()
@@ -241,7 +249,7 @@ def _names(part: Part, name: ColumnElement[str]) -> Select[Any]:
 
 
 def _count(part: Part) -> Select[Any]:
-    some = select(part.at.label("at")).where(*part.which).order_by(part.at).limit(MOST + 1)
+    some = select(part.at.label("at")).where(*part.which).order_by(part.order).limit(MOST + 1)
     rows = some.subquery()
     kind = cast(literal(part.kind), String)
     columns: list[ColumnElement[Any]] = [kind, func.min(rows.c.at), func.count()]
