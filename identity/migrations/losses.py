@@ -21,10 +21,12 @@ TRANSIENT = {
     *("sso_providers", "sso_states"),
     "passkey_challenges",  # a browser asks for another
 }
-# These columns say when a thing ended, with which request it began, which homeserver it calls or
-# what it holds, or how often its end was not known: for pages, logs, figures and marks alone.
+# These tables and columns say when a thing ended, with which request it began, which homeserver it
+# calls or what it holds, how each try ended, or how often an end was not known: for pages, logs,
+# figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)
 BOOKKEEPING = {
+    *("journal_places", "mail_tries"),
     "changes.why_code",
     "homeserver_modules.revision",
     "homeserver_modules.sent_revision",
@@ -50,9 +52,7 @@ MEANINGS = {
     "domain_requests": "requests for domains, and decisions about them, are gone",
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
-    "journal_places": "operators with a scope read fewer rows of the journal",
     "mail_pauses": "paused mails leave",
-    "mail_tries": "of each mail the last reply of the mail server is known, and not each try",
     "lost_invitations": "nobody knows any more which invitations a restore lost",
     "homeservers.held_at": "homeservers on hold are called again",
     "homeservers.held_until": "homeservers on hold are called again",
@@ -107,7 +107,7 @@ def find_losses(connection: Connection, now: str, older: str) -> list[Loss]:
     columns_now, columns_then = columns_at(now), columns_at(older)
     found = []
     for name, columns in sorted(columns_now.items()):
-        if name in TRANSIENT:
+        if name in TRANSIENT | BOOKKEEPING:
             continue
         if name not in columns_then:
             found.append(Loss(name, None, _count(connection, name)))

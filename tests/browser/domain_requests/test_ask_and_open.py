@@ -208,7 +208,8 @@ def test_5_the_door_a_look_alike_a_second_request_a_full_queue_and_a_misplaced_p
     send(prove(f"lea@{NORMANDIE}"))
     late = send(prove(f"max@{NORMANDIE}"))
     expect(h1(late)).to_have_text("Votre demande est comptée" if fr else "Your request is counted")
-    assert (office.read().people, len(office.people())) == (3, 2)
+    reachable = [each for each in office.people() if "@" in each.address]
+    assert (office.read().people, len(reachable)) == (3, 2)
 
     office.dns.add_zone(NORMANDIE)
     first.goto(again.url)
