@@ -27,7 +27,9 @@ def ask(folder: Path, *, url: str) -> str:
     services = build_services(read_settings(data_dir=folder, public_url=url))
     with services.database.transaction() as session:
         now = services.now()
-        asked = service.ask(session, now, address=ADDRESS, wish=WISH, language="en")
+        asked = service.ask(
+            session, services.hashes, now, address=ADDRESS, wish=WISH, language="en"
+        )
         # The mailbox of the demo begins empty: nobody reads that the request has arrived.
         sent = Mail.address == ADDRESS.canonical
         rows.delete(session, Job, Job.subject_id.in_(select(Mail.id).where(sent)))

@@ -71,7 +71,7 @@ class Operators:
         return {
             each.role.value: {
                 "name": each.operator.name,
-                "mail": each.operator.mail,
+                "mail": each.operator.mail or "",
                 "sign_in_link": f"{self._url}{entering.PATH}{each.token}",
                 "totp_secret": each.secret,
             }
@@ -91,6 +91,8 @@ class Operators:
                 standing=Standing(frozenset({role})),
             )
             secret = factors.begin_enrolment(session, services.vault, now, operator.id)
+            if secret is None:
+                raise RuntimeError(f"{name} has an app already")
             # The code before the one of now, as each is taken once: whoever comes now types theirs.
             code = pyotp.TOTP(secret).at(now - STEP)
             factors.confirm_enrolment(session, services.vault, now, operator, code)
