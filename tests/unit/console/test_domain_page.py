@@ -192,6 +192,50 @@ def test_who_may_not_stop_it_is_offered_nothing(sign_in, vera, make_operator, pu
     assert stopped() == {}
 
 
+def test_a_domain_above_those_of_others_is_suspended_by_who_looks_after_all_of_them(
+    sign_in, ines, make_operator, program, publish, stopped, clock
+):
+    publish(replace(agent("far.ac-rouen.example"), homeserver=GUESTS, organisation="Guests"))
+    own = Scope(homeservers=frozenset({EDUCATION}))
+    narrow = sign_in(make_operator("Nora", Role.APPROVER, scope=own))
+    page = narrow.get(PAGE)
+    assert ("/freeze" in page.text, "/pause-mail" in page.text) == (False, True)
+    assert "Domains below it belong to others" in words(page)
+    assert narrow.send(f"{PAGE}/freeze", hours="4", reason=WHY).status_code == 404
+    by_name = {"what": "domain", "name": ROUEN, "hours": "4", "reason": WHY}
+    assert narrow.send("/admin/incidents", **by_name).status_code == 404
+    until = (clock() + timedelta(hours=4)).isoformat()
+    asked = {"what": "domain", "domain": ROUEN, "until": until, "reason": WHY}
+    assert program(Role.APPROVER, scope=own).post("/freezes", asked).status_code == 403
+    assert stopped() == {}
+    sign_in(ines).post(f"{PAGE}/freeze", hours="4", reason=WHY)
+    page = narrow.get(PAGE)
+    assert "Suspended by Ines" in words(page)
+    assert "/thaw" not in page.text
+    assert narrow.send(f"{PAGE}/thaw", reason=WHY).status_code == 404
+    assert list(stopped()) == [f"domain:{ROUEN}"]
+    narrow.post(f"{PAGE}/pause-mail", hours="4", reason=WHY)
+    assert f"mails to {ROUEN}" in stopped()
+
+
+def test_a_sibling_belongs_to_who_looks_after_the_domain_that_it_names(
+    sign_in, make_operator, program, publish, stopped
+):
+    publish(replace(agent("old.example"), homeserver=None, sibling_of=ROUEN, organisation=""))
+    own = Scope(homeservers=frozenset({EDUCATION}))
+    narrow = sign_in(make_operator("Nora", Role.APPROVER, scope=own))
+    assert 'href="/admin/domains/old.example"' in narrow.get(PAGE).text
+    page = narrow.get("/admin/domains/old.example")
+    assert (page.status_code, "/freeze" in page.text) == (200, True)
+    narrow.post("/admin/domains/old.example/freeze", hours="4", reason=WHY)
+    assert (narrow.at, list(stopped())) == ("/admin/domains/old.example", ["domain:old.example"])
+    assert program(Role.VIEWER, scope=own).get("/domains/old.example").status_code == 200
+    elsewhere = Scope(homeservers=frozenset({GUESTS}))
+    far = sign_in(make_operator("Gus", Role.APPROVER, scope=elsewhere))
+    assert far.get("/admin/domains/old.example").status_code == 404
+    assert program(Role.VIEWER, scope=elsewhere).get("/domains/old.example").status_code == 404
+
+
 def test_a_program_is_told_the_same(office, program, acts, clock, publish):
     publish(agent("ac-r0uen.example"))
     office.ask("ana@closed.example")
