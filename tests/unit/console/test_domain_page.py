@@ -150,6 +150,21 @@ def test_a_freeze_above_is_told_and_is_lifted_where_it_was_made(
     assert list(stopped()) == ["domain:example"]
 
 
+def test_its_own_freeze_is_told_and_lifted_first_also_below_another(
+    sign_in, ines, acts, clock, stopped
+):
+    until = clock() + timedelta(hours=1)
+    for name in ("rouen.example", "zz.rouen.example", "aa.rouen.example"):
+        acts(freezing.freeze, Frozen.DOMAIN, domain=name, until=until)
+    for name in ("zz.rouen.example", "aa.rouen.example"):
+        browser = sign_in(ines)
+        page = browser.get(f"/admin/domains/{name}")
+        assert "What is suspended is a domain above it" not in words(page)
+        page = browser.post(f"/admin/domains/{name}/thaw", reason=WHY)
+        assert "What is suspended is a domain above it: @rouen.example" in words(page)
+    assert list(stopped()) == ["domain:rouen.example"]
+
+
 def test_its_mails_are_kept_back_and_let_go(clock, sign_in, ines, stopped):
     browser = sign_in(ines)
     browser.get(PAGE)
