@@ -239,7 +239,10 @@ def test_a_sibling_belongs_to_who_looks_after_the_domain_that_it_names(
     publish(replace(agent("old.example"), homeserver=None, sibling_of=ROUEN, organisation=""))
     own = Scope(homeservers=frozenset({EDUCATION}))
     narrow = sign_in(make_operator("Nora", Role.APPROVER, scope=own))
-    assert 'href="/admin/domains/old.example"' in narrow.get(PAGE).text
+    for listed in (PAGE, "/admin/domains"):
+        assert 'href="/admin/domains/old.example"' in narrow.get(listed).text
+    found = narrow.send("/admin/search", q="old.")
+    assert 'href="/admin/domains/old.example"' in found.text
     page = narrow.get("/admin/domains/old.example")
     assert (page.status_code, "/freeze" in page.text) == (200, True)
     narrow.post("/admin/domains/old.example/freeze", hours="4", reason=WHY)
@@ -248,6 +251,7 @@ def test_a_sibling_belongs_to_who_looks_after_the_domain_that_it_names(
     elsewhere = Scope(homeservers=frozenset({GUESTS}))
     far = sign_in(make_operator("Gus", Role.APPROVER, scope=elsewhere))
     assert far.get("/admin/domains/old.example").status_code == 404
+    assert "old.example" not in far.get("/admin/domains").text
     assert program(Role.VIEWER, scope=elsewhere).get("/domains/old.example").status_code == 404
 
 
