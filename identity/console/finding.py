@@ -23,7 +23,7 @@ from identity.invitations.models import ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.operators.roles import Scope
 from identity.routing.models import StoredRule
-from identity.rule_changes import scopes
+from identity.rule_changes import rule_search, scopes
 from identity.rule_changes.change_models import Change
 
 from .scoping import homeservers_within, invitations_within, mails_within
@@ -154,8 +154,7 @@ def _begins_with(session: Session, typed: str, scope: Scope) -> Found:
     rules = select(row).where(row.until_revision.is_(None), row.kind != "address", begins)
     servers = select(Homeserver).where(_has_prefix(Homeserver.label, typed))
     if not scope.is_all:
-        own = or_(row.homeserver.in_(scope.homeservers), row.organisation.in_(scope.organisations))
-        rules = rules.where(own)
+        rules = rules.where(rule_search.is_within(scope))
         servers = servers.where(homeservers_within(scope))
     found = [
         Listed(each.label, "", each.name, f"/admin/homeservers/{quote(each.name)}")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any, Final
 
-from identity.mail.composing import Frame, compose, compose_branded
+from identity.mail.composing import Frame, compose, compose_branded, template_header
 from identity.mail.quota import Template
 
 MARK: Final = "[TEST]"
@@ -27,7 +27,7 @@ def write(name: str, frame: Frame) -> EmailMessage:
     """The mail of this name in SAMPLES: as people get it, but for its subject, links and code."""
     message = SAMPLES[name](replace(frame, public_url=NOWHERE, support_url=None))
     message.replace_header("Subject", f"{MARK} {message['Subject']}")
-    message.replace_header("X-Guichet-Template", str(Template.OPERATOR_TEST))
+    message.replace_header("X-Guichet-Template", template_header(Template.OPERATOR_TEST))
     for header in ("List-Unsubscribe", "List-Unsubscribe-Post"):
         del message[header]
     return message

@@ -56,8 +56,9 @@ class Freezes:
         return next((freeze for freeze in self.each if freeze.what == what), None)
 
     def of_domain(self, domain: str) -> Freeze | None:
-        """The freeze of this domain (in A-labels), or of one above it."""
-        return next((freeze for freeze in self.each if _covers(freeze, domain)), None)
+        """The freeze of this domain (in A-labels), else of the nearest one above it."""
+        found = (freeze for freeze in self.each if _covers(freeze, domain))
+        return max(found, key=lambda freeze: len(freeze.domain), default=None)
 
     def of_mail(self, domain: str) -> Freeze | None:
         """The freeze that holds mails to addresses of this domain."""

@@ -134,7 +134,7 @@ def build_message(
     message["Message-ID"] = f"<{frame.message_id}@{address_of(frame.sender).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["X-Guichet-Template"] = f"{template}; version={VERSION}"
+    message["X-Guichet-Template"] = template_header(template)
     if opt_out_link:
         message["List-Unsubscribe"] = f"<{opt_out_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -142,6 +142,11 @@ def build_message(
     # After the content, since setting it clears every Content header.
     message["Content-Language"] = ", ".join(frame.languages)
     return message
+
+
+def template_header(template: str) -> str:
+    """Which text a mail carries, for whoever receives it."""
+    return f"{template}; version={VERSION}"
 
 
 def _set_content(message: EmailMessage, written: RenderedMail, message_id: UUID) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
-from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rule import AccountClass, RuleKind
 from domain_rules.rules import RuleSet
 from identity.accounts.models import Account, AccountState
 from identity.core.address_domains import domain_of
@@ -72,13 +72,6 @@ def find_rules_of(session: Session, domain: str) -> list[StoredRule]:
     """The rules in force whose pattern is this domain: exact, and for all domains under it."""
     asked = select(StoredRule).where(StoredRule.pattern == domain, _in_force())
     return list(session.scalars(asked.order_by(StoredRule.kind)))
-
-
-def scope_facts(rule: Rule | None) -> dict[str, str | None]:
-    """By what it is decided whose domain it is: homeserver and organisation."""
-    if rule is None:
-        return {"homeserver": None, "organisation": None}
-    return {"homeserver": rule.homeserver, "organisation": rule.organisation}
 
 
 def _in_force() -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
@@ -68,12 +68,23 @@ def find_rules(
 
 
 def is_within(scope: Scope) -> ColumnElement[bool]:
-    """The condition that a rule lies in what somebody looks after."""
+    """The condition that a rule lies in what somebody looks after.
+
+    A sibling belongs to what the domain that it names belongs to now.
+    """
     if scope.is_all:
         return true()
+    home = aliased(StoredRule)
+    homes = select(home.pattern).where(
+        home.until_revision.is_(None), home.kind == RuleKind.DOMAIN, _has_place(home, scope)
+    )
+    return or_(_has_place(StoredRule, scope), StoredRule.sibling_of.in_(homes))
+
+
+def _has_place(row: type[StoredRule], scope: Scope) -> ColumnElement[bool]:
     return or_(
-        StoredRule.homeserver.in_(sorted(scope.homeservers)),
-        StoredRule.organisation.in_(sorted(scope.organisations)),
+        row.homeserver.in_(sorted(scope.homeservers)),
+        row.organisation.in_(sorted(scope.organisations)),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from identity import problems
-from identity.core.database import is_schema_incomplete
+from identity.core.database import AWAY, is_schema_incomplete
 
 from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page
@@ -175,8 +175,13 @@ def answer_unfit(error: Exception) -> Response:
 
 
 def answer_broken(error: Exception) -> Response:
-    """The page for any other exception. The log has the traceback, under the request's id."""
+    """The page for any other exception. The log has the traceback, under the request's id.
+
+    The database may have gone away while the page of another error was being made.
+    """
     cause = getattr(error, "original_exception", None) or error
+    if isinstance(cause, AWAY):
+        return answer_database_away(cause)
     log.error("page failed, reference %s", request_id(), exc_info=cause)
     return _static(HTTPStatus.INTERNAL_SERVER_ERROR)
 

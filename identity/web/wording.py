@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
 from identity.core.dates import Dates
-from identity.translations import LANGUAGES, choose_language, texts
+from identity.translations import LANGUAGES, MissingText, choose_language, texts
 
 from .request_context import services
 
@@ -83,7 +83,10 @@ def text(text_id: str, **values: Any) -> Markup:
 
 def has_text(text_id: str) -> bool:
     """Whether there is a text with this id, for what is named otherwise where there is none."""
-    return texts(language()).gettext(text_id) != text_id
+    try:
+        return bool(texts(language()).gettext(text_id))
+    except MissingText:
+        return False
 
 
 def counted(text_id: str, n: int, **values: Any) -> Markup:

@@ -60,5 +60,5 @@ def _domain(given: NewFreeze) -> str:
             raise ScopeNeeded
         return ""
     domain = reading.domain("domain", given.domain)
-    reading.check_domain_in_scope(domain)
+    reading.check_domain_in_scope(domain, with_below=True)
     return domain

@@ -8,6 +8,7 @@ from typing import Final
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from identity.problems import ScopeNeeded
+from identity.rule_changes import domain_scopes
 from identity.web.request_context import services
 
 from . import frame, guards
@@ -46,16 +47,13 @@ def domain(field: str, text: str) -> str:
         raise frame.wrong(field, f"This is not a domain: {error}") from None
 
 
-def check_domain_in_scope(name: str) -> None:
-    """Raises ScopeNeeded unless the rule of this domain lies within the token's scope."""
-    scope, in_force = guards.program().scope, services.rules.current()
-    rule = in_force.rule_of_domain(name)
-    if rule is not None and rule.sibling_of:
-        rule = in_force.rule_of_domain(rule.sibling_of)
-    if not scope.is_all and (
-        rule is None
-        or not scope.covers(homeserver=rule.homeserver, organisation=rule.organisation or None)
-    ):
+def check_domain_in_scope(name: str, *, with_below: bool = False) -> None:
+    """Raises ScopeNeeded unless this domain lies within the token's scope.
+
+    `with_below`: also if a domain below it lies outside.
+    """
+    is_inside = domain_scopes.is_whole_within if with_below else domain_scopes.is_within
+    if not is_inside(guards.program().scope, services.rules.current(), name):
         raise ScopeNeeded
 
 

@@ -14,7 +14,7 @@ from identity.operators.roles import Deed
 from identity.problems import InvalidEmail, NothingHere
 from identity.routing import address_lists, models as rules, never_agent, views
 from identity.routing.models import EMPTY, RuleRevision, StoredRule
-from identity.rule_changes import changes, domain_facts, rule_search
+from identity.rule_changes import changes, domain_scopes, rule_search
 from identity.rule_changes.as_of import read_as_of, rules_as_of
 from identity.rule_changes.rule_search import RevisionLine, Wanted
 from identity.rule_changes.views import describe_rule
@@ -68,10 +68,9 @@ def show_domain(session: Session, name: str) -> dict[str, Any]:
     if not is_canonical:
         raise NothingHere("A domain stands here in ASCII and small letters: xn--acadmie-…")
     in_force = services.rules.current()
-    rule = in_force.rule_of_domain(name)
-    if rule is not None and not guards.program().scope.covers(**domain_facts.scope_facts(rule)):
-        raise NothingHere
     scope = guards.program().scope
+    if domain_scopes.is_outside(scope, in_force, name):
+        raise NothingHere
     return whole_domain.describe(session, services.now(), name, in_force, scope=scope)
 
 

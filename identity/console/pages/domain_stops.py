@@ -22,7 +22,7 @@ ANY_KIND: Final = ""
 @form("/domains/<name>/freeze", Deed.FREEZE)
 def freeze_domain(name: str) -> Response:
     """Nobody signs up with it or is invited to it for some hours; its rule stays as it is."""
-    domain, until = _within(name), things.until()
+    domain, until = _within(name, freezes=True), things.until()
     who = actor(typed_reason())
     with things.staying_on("domain", name=domain), services.database.transaction() as session:
         now, what = services.now(), Frozen.DOMAIN
@@ -35,7 +35,7 @@ def freeze_domain(name: str) -> Response:
 @form("/domains/<name>/thaw", Deed.THAW)
 def thaw_domain(name: str) -> Response:
     """Let its people sign up and be invited again."""
-    domain = _within(name)
+    domain = _within(name, freezes=True)
     with services.database.transaction() as session:
         who = actor(typed_reason())
         done = freezing.thaw(session, services.now(), who, Frozen.DOMAIN, domain=domain)
@@ -77,9 +77,12 @@ def resume_mail_of_domain(name: str) -> Response:
     return go_to("domain", name=domain)
 
 
-def _within(name: str) -> str:
-    """The domain as its page names it. 404 for another name, or one outside the scope."""
+def _within(name: str, *, freezes: bool = False) -> str:
+    """The domain as its page names it. 404 for another name, or one outside the scope.
+
+    `freezes`: what is below it lies within as well.
+    """
     if things.read_domain(name) != name:
         abort(HTTPStatus.NOT_FOUND)
-    things.check_stop_within(name)
+    (things.check_freeze_within if freezes else things.check_stop_within)(name)
     return name

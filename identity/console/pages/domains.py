@@ -16,12 +16,11 @@ from identity.homeservers import models as homeservers
 from identity.operators.roles import Deed
 from identity.routing.models import StoredRule
 from identity.routing.views import readable_pattern
-from identity.rule_changes import domain_facts, rule_search
+from identity.rule_changes import domain_scopes, rule_search
 from identity.rule_changes.rule_search import Wanted
 from identity.web.request_context import services
 from identity.web.wording import text
 
-from . import things
 from .frame import go_to, screen, show
 from .operator_session import operator
 from .things import show_thing
@@ -67,11 +66,11 @@ def domain(name: str) -> Response:
     if ascii_domain != name:
         return go_to("domain", name=ascii_domain)
     rules = services.rules.current()
-    belongs = domain_facts.scope_facts(rules.rule_of_domain(name))
-    if rules.rule_of_domain(name) and not operator().scope.covers(**belongs):
+    scope = operator().scope
+    if domain_scopes.is_outside(scope, rules, name):
         abort(HTTPStatus.NOT_FOUND)
     with services.database.reading() as session:
-        now, scope = services.now(), operator().scope
+        now = services.now()
         facts = whole_domain.describe(session, now, name, rules, scope=scope)
     for each in facts["history"]:
         each["since"] = datetime.fromisoformat(each["since"])
@@ -80,7 +79,8 @@ def domain(name: str) -> Response:
         domain=display_domain(name),
         ascii_domain=name,
         facts=facts,
-        may_stop=things.is_stop_within(name),
+        may_pause=domain_scopes.is_within(scope, rules, name),
+        may_freeze=domain_scopes.is_whole_within(scope, rules, name),
     )
 
 

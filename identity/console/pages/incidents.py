@@ -57,7 +57,7 @@ def stop() -> Response:
     domain = things.read_domain(name) if what == Frozen.DOMAIN else ""
     if domain is None:
         return _show([things.fault("name", "console.incidents.no_domain")])
-    things.check_stop_within(domain)
+    things.check_freeze_within(domain)
     until, who = things.until(), actor(typed_reason())
     with things.staying_on("incidents"), services.database.transaction() as session:
         now = services.now()
@@ -74,7 +74,7 @@ def thaw() -> Response:
     what, domain = request.form.get("what", ""), request.form.get("name", "")
     if what not in set(Frozen):
         abort(HTTPStatus.NOT_FOUND)
-    things.check_stop_within(domain)
+    things.check_freeze_within(domain)
     with services.database.transaction() as session:
         who = actor(typed_reason())
         done = freezing.thaw(session, services.now(), who, Frozen(what), domain=domain)

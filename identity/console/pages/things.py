@@ -16,6 +16,7 @@ from domain_rules.addresses import parse_domain
 from identity.core.paging import Page
 from identity.operators import notices
 from identity.problems import EndsSooner
+from identity.rule_changes import domain_scopes
 from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
@@ -140,18 +141,11 @@ def fault(field: str, text_id: str, **values: Any) -> Fault:
 
 def check_stop_within(domain: str) -> None:
     """404 unless a domain, or with "" the whole federation, lies within the operator's scope."""
-    if not is_stop_within(domain):
+    if not domain_scopes.is_within(operator().scope, services.rules.current(), domain):
         abort(HTTPStatus.NOT_FOUND)
 
 
-def is_stop_within(domain: str) -> bool:
-    """Whether a domain, or with "" the whole federation, lies within the operator's scope."""
-    scope = operator().scope
-    if scope.is_all:
-        return True
-    rule = services.rules.current().rule_of_domain(domain) if domain else None
-    if rule is not None and rule.sibling_of:
-        rule = services.rules.current().rule_of_domain(rule.sibling_of)
-    return rule is not None and scope.covers(
-        homeserver=rule.homeserver, organisation=rule.organisation or None
-    )
+def check_freeze_within(domain: str) -> None:
+    """404 unless what a freeze of this domain, or with "" of everything, stops lies within."""
+    if not domain_scopes.is_whole_within(operator().scope, services.rules.current(), domain):
+        abort(HTTPStatus.NOT_FOUND)

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from identity.core.journal import Actor
 from identity.domain_requests.models import DomainRequest, RequestState
@@ -122,6 +124,24 @@ def test_the_counts_cost_one_statement_and_nothing_for_whom_nothing_can_wait(
             assert browser.get("/admin/stay").status_code == 200
         spent[who.name] = counted()
     assert spent["Ines"] == spent["Vera"] + 1
+
+
+def test_a_database_that_goes_away_before_the_counts_is_named_on_error_pages_too(
+    sign_in, ines, services
+):
+    browser = sign_in(ines)
+    seen = []
+
+    def refuse(_connection, _cursor, statement, *_rest):
+        if "changes_to_approve" in str(_rest) or "changes_to_approve" in statement:
+            seen.append(statement)
+            raise OperationalError(statement, None, Exception("the server closed the connection"))
+
+    event.listen(services.database.engine, "before_cursor_execute", refuse)
+    for path in ("/admin/domains", "/admin/changes/C-999"):
+        page = browser.get(path)
+        assert (page.status_code, page.headers.get("Retry-After") is None) == (503, False), path
+    assert len(seen) == 2
 
 
 def test_beside_the_name_stand_the_roles_that_no_other_one_implies(sign_in, make_operator):

@@ -150,6 +150,21 @@ def test_a_freeze_above_is_told_and_is_lifted_where_it_was_made(
     assert list(stopped()) == ["domain:example"]
 
 
+def test_its_own_freeze_is_told_and_lifted_first_also_below_another(
+    sign_in, ines, acts, clock, stopped
+):
+    until = clock() + timedelta(hours=1)
+    for name in ("rouen.example", "zz.rouen.example", "aa.rouen.example"):
+        acts(freezing.freeze, Frozen.DOMAIN, domain=name, until=until)
+    for name in ("zz.rouen.example", "aa.rouen.example"):
+        browser = sign_in(ines)
+        page = browser.get(f"/admin/domains/{name}")
+        assert "What is suspended is a domain above it" not in words(page)
+        page = browser.post(f"/admin/domains/{name}/thaw", reason=WHY)
+        assert "What is suspended is a domain above it: @rouen.example" in words(page)
+    assert list(stopped()) == ["domain:rouen.example"]
+
+
 def test_its_mails_are_kept_back_and_let_go(clock, sign_in, ines, stopped):
     browser = sign_in(ines)
     browser.get(PAGE)
@@ -190,6 +205,54 @@ def test_who_may_not_stop_it_is_offered_nothing(sign_in, vera, make_operator, pu
             path = f"/admin/domains/{name}/{deed}"
             assert narrow.send(path, hours="4", reason=WHY).status_code == 404, path
     assert stopped() == {}
+
+
+def test_a_domain_above_those_of_others_is_suspended_by_who_looks_after_all_of_them(
+    sign_in, ines, make_operator, program, publish, stopped, clock
+):
+    publish(replace(agent("far.ac-rouen.example"), homeserver=GUESTS, organisation="Guests"))
+    own = Scope(homeservers=frozenset({EDUCATION}))
+    narrow = sign_in(make_operator("Nora", Role.APPROVER, scope=own))
+    page = narrow.get(PAGE)
+    assert ("/freeze" in page.text, "/pause-mail" in page.text) == (False, True)
+    assert "Domains below it belong to others" in words(page)
+    assert narrow.send(f"{PAGE}/freeze", hours="4", reason=WHY).status_code == 404
+    by_name = {"what": "domain", "name": ROUEN, "hours": "4", "reason": WHY}
+    assert narrow.send("/admin/incidents", **by_name).status_code == 404
+    until = (clock() + timedelta(hours=4)).isoformat()
+    asked = {"what": "domain", "domain": ROUEN, "until": until, "reason": WHY}
+    assert program(Role.APPROVER, scope=own).post("/freezes", asked).status_code == 403
+    assert stopped() == {}
+    sign_in(ines).post(f"{PAGE}/freeze", hours="4", reason=WHY)
+    page = narrow.get(PAGE)
+    assert "Suspended by Ines" in words(page)
+    assert "/thaw" not in page.text
+    assert narrow.send(f"{PAGE}/thaw", reason=WHY).status_code == 404
+    assert list(stopped()) == [f"domain:{ROUEN}"]
+    narrow.post(f"{PAGE}/pause-mail", hours="4", reason=WHY)
+    assert f"mails to {ROUEN}" in stopped()
+
+
+def test_a_sibling_belongs_to_who_looks_after_the_domain_that_it_names(
+    sign_in, make_operator, program, publish, stopped
+):
+    publish(replace(agent("old.example"), homeserver=None, sibling_of=ROUEN, organisation=""))
+    own = Scope(homeservers=frozenset({EDUCATION}))
+    narrow = sign_in(make_operator("Nora", Role.APPROVER, scope=own))
+    for listed in (PAGE, "/admin/domains"):
+        assert 'href="/admin/domains/old.example"' in narrow.get(listed).text
+    found = narrow.send("/admin/search", q="old.")
+    assert 'href="/admin/domains/old.example"' in found.text
+    page = narrow.get("/admin/domains/old.example")
+    assert (page.status_code, "/freeze" in page.text) == (200, True)
+    narrow.post("/admin/domains/old.example/freeze", hours="4", reason=WHY)
+    assert (narrow.at, list(stopped())) == ("/admin/domains/old.example", ["domain:old.example"])
+    assert program(Role.VIEWER, scope=own).get("/domains/old.example").status_code == 200
+    elsewhere = Scope(homeservers=frozenset({GUESTS}))
+    far = sign_in(make_operator("Gus", Role.APPROVER, scope=elsewhere))
+    assert far.get("/admin/domains/old.example").status_code == 404
+    assert "old.example" not in far.get("/admin/domains").text
+    assert program(Role.VIEWER, scope=elsewhere).get("/domains/old.example").status_code == 404
 
 
 def test_a_program_is_told_the_same(office, program, acts, clock, publish):

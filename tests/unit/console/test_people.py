@@ -11,6 +11,7 @@ from identity.accounts.models import AccountState
 from identity.core import journal
 from identity.core.one_time_codes import models as codes
 from identity.core.one_time_codes.models import Purpose
+from identity.core.personal_data import mailbox_of
 from identity.invitations.history import Happened
 from identity.mail.models import MailState
 from identity.operators.roles import Role, Scope
@@ -59,6 +60,15 @@ def test_a_file_opens_with_a_reason_and_its_url_names_nobody(desk, services):
     with services.database.reading() as session:
         rows = journal.find_recent(session, action=files.OPEN)
     assert (rows[0].actor, rows[0].reason) == ("Sami", "ticket 4412")
+
+
+def test_a_deed_that_this_version_does_not_know_is_told_by_its_name(desk, services, hashes):
+    with services.database.transaction() as session:
+        name = hashes.journal_name(session, mailbox_of(SOMEBODY))
+        who = journal.Actor("Noa", "console from 192.0.2.0/24")
+        now = services.now()
+        journal.write(session, now, who, action="person.of_later", subject=name, facts={})
+    assert "Noa: person.of_later" in words(open_file(desk, SOMEBODY))
 
 
 def test_neighbours_are_absent_from_the_page_until_one_is_asked_for(desk, services):

@@ -8,11 +8,13 @@ import pytest
 
 from identity.console import sample_mails, trial_mails
 from identity.core import journal
+from identity.core.journal import Actor
 from identity.freezes import service as freezing
 from identity.freezes.models import Frozen
 from identity.mail import models as mails, pausing
 from identity.mail.models import Mail
 from identity.mail.quota import Template
+from identity.operators import service as operating
 from tests.worlds.console import *
 from tests.worlds.mails import frame, html_of, text_of
 from tests.worlds.visitors import words
@@ -71,7 +73,7 @@ def test_a_sample_says_that_it_is_one_and_nothing_in_it_leads_anywhere(name, lan
     subjects = [each for each in written.items() if each[0] == "Subject"]
     assert [value.startswith("[TEST] ") for _, value in subjects] == [True]
     assert written["To"] == "vera@ops.example"
-    assert written["X-Guichet-Template"] == "operator_test"
+    assert re.fullmatch(r"operator_test; version=\d+", written["X-Guichet-Template"])
     assert written["List-Unsubscribe"] is None
     found = URL.findall(text_of(written) + html_of(written))
     assert [each for each in found if not each.startswith("https://test.invalid")] == []
@@ -140,6 +142,18 @@ def test_who_has_no_mailbox_is_offered_none(sign_in, local, ordered):
     assert "/admin/test/mail" not in browser.get("/admin/test").text
     assert browser.send("/admin/test/mail", mail="verify").status_code == 400
     assert ordered() == []
+
+
+def test_who_was_disabled_before_it_left_gets_none(services, clock, sign_in, vera, ines, mailbox):
+    browser = sign_in(vera)
+    browser.get("/admin/test")
+    browser.post("/admin/test/mail", mail="verify")
+    with services.database.transaction() as session:
+        operating.disable(session, clock(), Actor("Ines", "here", "left"), vera.id)
+    assert [each for each in mailbox.deliver() if each[1] == "operator_test"] == []
+    with services.database.reading() as session:
+        (mail,) = session.query(Mail).filter_by(template="operator_test").all()
+    assert mail.state == "dropped"
 
 
 def test_a_sample_of_another_version_is_dropped_when_it_is_due(services, clock, vera, mailbox):
