@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import rows
+from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.personal_data import RECORD
 
@@ -65,9 +65,24 @@ class Freezes:
         return self.of(Frozen.MAILS) or self.of_domain(domain)
 
 
-def find(session: Session, what: Frozen, domain: str = "") -> Freeze | None:
-    """The stored freeze, also if its time is over."""
-    return session.get(Freeze, (what, domain))
+def find_locked(session: Session, what: Frozen, domain: str = "") -> Freeze | None:
+    """The stored freeze, also if its time is over; nobody else changes it in this transaction's time."""
+    return session.get(Freeze, (what, domain), populate_existing=True, with_for_update=True)
+
+
+def find_or_begin(
+    session: Session, now: datetime, what: Frozen, domain: str
+) -> tuple[Freeze, bool]:
+    """The stored freeze, locked, and whether it was made just now: without end, author and reason.
+
+    Of two who freeze at once the second waits, and finds what the first one made.
+    """
+    blank = {"what": str(what), "domain": domain, "since": now, "author": "", "reason": ""}
+    while True:
+        is_new = inserting.insert_if_new(session, Freeze, blank)
+        found = find_locked(session, what, domain)
+        if found is not None:  # else it was thawed between the two statements
+            return found, is_new
 
 
 def find_in_force(session: Session, now: datetime) -> Freezes:

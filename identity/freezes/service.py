@@ -38,14 +38,11 @@ def freeze(
     `domain`: for Frozen.DOMAIN, in A-labels. `until`: None if it is to be thawed by hand. Raises
     EndsSooner: who may not shorten a freeze gives a later end to one in force.
     """
-    found = freezes.find(session, what, domain)
-    if found is not None and not may_shorten and not freezes.is_over(found, now):
+    found, is_new = freezes.find_or_begin(session, now, what, domain)
+    if not is_new and not may_shorten and not freezes.is_over(found, now):
         problems.EndsSooner.check(found.until, until)
-    before = describe(found) if found else None
-    if found is None:
-        found = Freeze(what=what, domain=domain, since=now)
-        session.add(found)
-    elif found.until is not None and found.until <= now:
+    before = None if is_new else describe(found)
+    if freezes.is_over(found, now):
         found.since = now
     found.until, found.author, found.reason = until, who.name, who.reason
     session.flush()
@@ -57,7 +54,7 @@ def freeze(
 
 def thaw(session: Session, now: datetime, who: Actor, what: Frozen, *, domain: str = "") -> bool:
     """End a freeze, and let go what it held, in its order. False if it was not frozen."""
-    found = freezes.find(session, what, domain)
+    found = freezes.find_locked(session, what, domain)
     if found is None:
         return False
     facts = {"before": describe(found), "released_jobs": outbox.release(session, now, found.key)}

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity import problems
-from identity.core import rows
+from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.personal_data import RECORD, USER_ID
 
@@ -29,9 +29,22 @@ def key_of(user_id: str) -> str:
     return f"inviter:{user_id}"
 
 
-def find(session: Session, user_id: str) -> InviterBlock | None:
-    """The stored block, also if its time is over."""
-    return session.get(InviterBlock, user_id)
+def find_locked(session: Session, user_id: str) -> InviterBlock | None:
+    """The stored block, also if its time is over; nobody else changes it in this transaction's time."""
+    return session.get(InviterBlock, user_id, populate_existing=True, with_for_update=True)
+
+
+def find_or_begin(session: Session, now: datetime, user_id: str) -> tuple[InviterBlock, bool]:
+    """The stored block, locked, and whether it was made just now: without end, author and reason.
+
+    Of two who block at once the second waits, and finds what the first one made.
+    """
+    blank = {"user_id": user_id, "since": now, "author": "", "reason": ""}
+    while True:
+        is_new = inserting.insert_if_new(session, InviterBlock, blank)
+        found = find_locked(session, user_id)
+        if found is not None:  # else it was ended between the two statements
+            return found, is_new
 
 
 def find_in_force(session: Session, now: datetime) -> Sequence[InviterBlock]:
@@ -71,5 +84,5 @@ def _in_force(now: datetime) -> ColumnElement[bool]:
 
 
 def _find_now(session: Session, now: datetime, user_id: str) -> InviterBlock | None:
-    found = find(session, user_id)
+    found = session.get(InviterBlock, user_id)
     return found if found and not is_over(found, now) else None

@@ -39,14 +39,11 @@ def block(
 
     `revokes`: also revoke all their live invitations. Raises EndsSooner, as a freeze does.
     """
-    found = inviter_blocks.find(session, user_id)
-    if found is not None and not may_shorten and not inviter_blocks.is_over(found, now):
+    found, is_new = inviter_blocks.find_or_begin(session, now, user_id)
+    if not is_new and not may_shorten and not inviter_blocks.is_over(found, now):
         EndsSooner.check(found.until, until)
-    before = _facts(found) if found else None
-    if found is None:
-        found = InviterBlock(user_id=user_id, since=now)
-        session.add(found)
-    elif found.until is not None and found.until <= now:
+    before = None if is_new else _facts(found)
+    if inviter_blocks.is_over(found, now):
         found.since = now
     found.until, found.author, found.reason = until, who.name, who.reason
     session.flush()
@@ -67,7 +64,7 @@ def unblock(
     session: Session, now: datetime, who: Actor, user_id: str, *, hashes: KeyedHashes
 ) -> bool:
     """Let the user invite again, and their held mails leave. False if they were not blocked."""
-    found = inviter_blocks.find(session, user_id)
+    found = inviter_blocks.find_locked(session, user_id)
     if found is None:
         return False
     released = outbox.release(session, now, inviter_blocks.key_of(user_id))

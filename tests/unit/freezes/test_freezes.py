@@ -1,6 +1,9 @@
 """What is frozen, from when until when, for whom; and that a thaw lets go what was held, in its order."""
 
+import json
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -36,6 +39,34 @@ def refusal(database, clock, check, *given, **facts):
         except problems.Stopped as stopped:
             return stopped
     return None
+
+
+def at_once(database, clock, deed, *given, **facts):
+    """What each of six operators is told, who do the same at the same moment."""
+    gate = threading.Barrier(6)
+
+    def do(name):
+        gate.wait(30)
+        with database.transaction() as session:
+            who = Actor(name, "here", "an incident")
+            return deed(session, clock(), who, *given, **facts)
+
+    with ThreadPoolExecutor(6) as pool:
+        return list(pool.map(do, "abcdef"))
+
+
+def test_of_those_who_freeze_at_once_one_begins_and_the_others_give_it_an_end(database, clock):
+    def facts_of(action):
+        with database.reading() as session:
+            return [json.loads(row.facts) for row in journal.find_recent(session, action=action)]
+
+    until = clock() + HOUR
+    at_once(database, clock, service.freeze, Frozen.DOMAIN, domain="ac-rouen.example", until=until)
+    begun = facts_of("freeze.begin")
+    assert (len(begun), [each["before"] for each in begun].count(None)) == (6, 1)
+    done = at_once(database, clock, service.thaw, Frozen.DOMAIN, domain="ac-rouen.example")
+    assert sorted(done) == [*[False] * 5, True]
+    assert len(facts_of("freeze.end")) == 1
 
 
 def test_nothing_is_refused_while_nothing_is_frozen(database, clock):

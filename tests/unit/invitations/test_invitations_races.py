@@ -1,5 +1,6 @@
 """Two who act on one invitation at once: one row, one mail, one end."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
@@ -9,7 +10,9 @@ from sqlalchemy import func, select
 
 from identity import problems
 from identity.binding import service as binding
-from identity.invitations import service as invitations
+from identity.core import journal
+from identity.core.journal import Actor
+from identity.invitations import blocks, service as invitations
 from identity.invitations.inviters import MAX_GUESTS
 from identity.invitations.models import ThirdPartyInvitation
 from tests.worlds.inviting import GIL, ZOE, Inviting
@@ -93,3 +96,18 @@ def test_of_many_who_take_the_last_place_of_the_day_one_gets_it(zoe):
     done = at_once(*[partial(one_more, number) for number in range(THREADS)])
     assert sorted(done) == [False] * (THREADS - 1) + [True]
     assert rows(zoe) == MAX_GUESTS
+
+
+def test_of_those_who_block_an_inviter_at_once_one_begins_and_one_ends_it(database, clock, hashes):
+    def do(deed):
+        with database.transaction() as session:
+            who = Actor("Olga", "here", "an incident")
+            return deed(session, clock(), who, "@ana:agents.example", hashes=hashes)
+
+    at_once(*[partial(do, blocks.block)] * THREADS)
+    done = at_once(*[partial(do, blocks.unblock)] * THREADS)
+    assert sorted(done) == [*[False] * (THREADS - 1), True]
+    with database.reading() as session:
+        found = journal.find_recent(session, action="inviter")
+    before = [json.loads(row.facts)["before"] for row in found if row.action == "inviter.block"]
+    assert (len(before), before.count(None), len(found)) == (THREADS, 1, THREADS + 1)
