@@ -137,6 +137,7 @@ def show(
         done=cookie.pop(DONE, None),
         sso=services.settings.sso_name,
         shell=shlex.quote,
+        has_text=wording.has_text,
         **values,
     )
     return make_response(html, status)

@@ -18,7 +18,7 @@ from identity.people import file_models as person_files, files, in_short, views
 from identity.people.files import OpenFile
 from identity.web.rendering import Fault
 from identity.web.request_context import services
-from identity.web.wording import clock, has_text, language, text
+from identity.web.wording import clock, language, text
 
 from .frame import form, go_to, say, screen, show, typed_reason
 from .operator_session import actor, operator
@@ -53,7 +53,6 @@ def person(file_id: uuid.UUID) -> Response:
     sentence = None if short is None else sentence_of(file["in_short"])
     return show(
         "person",
-        has_text=has_text,
         file=file,
         story=story,
         sentence=sentence,

@@ -264,6 +264,8 @@ def test_other_jobs_are_listed_and_only_harmless_ones_are_tried_again(
     shown = program(Role.VIEWER).get(f"/homeservers/{EDUCATION}/jobs").json["items"]
     assert [each["kind"] for each in shown] == ["revocation", "list_row", "account"]
     assert [each["state"] for each in shown] == ["given_up", "given_up", "waiting"]
+    enqueue("of_later")  # by a process of a newer version
+    assert "of_later" in words(browser.get(f"{PAGE}/jobs"))
     browser.post(
         f"{PAGE}/jobs",
         id=[str(cleared), str(row), str(elsewhere), "none"],

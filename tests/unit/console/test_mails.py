@@ -82,13 +82,15 @@ def test_a_mail_shows_each_try_with_the_reply_of_the_relay(sign_in, sal, order, 
         tries.begin(session, mail_id, 1, clock())
         said = "451 4.7.1 gil@asso.example is greylisted"
         tries.end(session, mail_id, 1, clock(), outcome="defer", reply=said)
-        tries.begin(session, mail_id, 2, clock())
+        tries.end(session, mail_id, 2, clock(), outcome="of_later", reply="299 of another version")
+        tries.begin(session, mail_id, 3, clock())
     page = sign_in(sal, language="fr").get(f"/admin/mails/{mail_id}")
     french = words(page)
     assert "Chaque essai" in french
     assert "remis à plus tard par le serveur" in french
     assert '<span lang="en">451 4.7.1 g•••@asso.example is greylisted</span>' in page.text
     assert "gil@" not in page.text
+    assert "of_later 299 of another version" in french
     assert "en cours, ou sans fin connue" in french
 
 
