@@ -7,11 +7,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from identity.core.journal import Actor
-from identity.domain_requests.models import DomainRequest, RequestState
+from identity.domain_requests.models import RequestState
 from identity.operators.roles import Role, Scope, strongest
 from identity.rule_changes import changes as changing
 from identity.rule_changes.change_models import ChangeState
 from tests.worlds.console import *
+from tests.worlds.domain_requests import waiting_request
 from tests.worlds.services import EDUCATION, agent
 
 
@@ -28,16 +29,7 @@ def ask(services):
         now = services.now()
         with services.database.transaction() as session:
             session.add_all(
-                DomainRequest(
-                    number=number,
-                    domain=f"d{number}.example",
-                    owner=f"d{number}.example",
-                    state=state,
-                    created_at=now,
-                    changed_at=now,
-                    near_homeserver=homeserver,
-                    evidence={},
-                )
+                waiting_request(number, now, state=state, homeserver=homeserver)
                 for number in range(first, last + 1)
             )
 

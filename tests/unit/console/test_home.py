@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, select
 from identity.console import finding
 from identity.console.finding import Kind
 from identity.core.journal import Actor
-from identity.domain_requests.models import DomainRequest, RequestState
+from identity.domain_requests.models import RequestState
 from identity.freezes import service as freezing
 from identity.freezes.models import Frozen
 from identity.homeservers import health_models, module_models
@@ -22,6 +22,7 @@ from identity.operators.roles import Role, Scope
 from identity.rule_changes import changes as changing, service as publishing
 from identity.rule_changes.change_models import Change, ChangeState, ChangeTouch
 from tests.worlds.console import *
+from tests.worlds.domain_requests import waiting_request
 from tests.worlds.one_person.filling import fill_every_story
 from tests.worlds.services import EDUCATION, agent
 from tests.worlds.visitors import heading, words
@@ -81,18 +82,7 @@ def test_an_editor_sees_requests_within_their_scope(sign_in, emil, make_operator
     with services.database.transaction() as session:
         now = services.now()
         for number, state in ((173, RequestState.OPEN), (174, RequestState.REFUSED)):
-            session.add(
-                DomainRequest(
-                    number=number,
-                    domain=f"d{number}.example",
-                    owner=f"d{number}.example",
-                    state=state,
-                    created_at=now,
-                    changed_at=now,
-                    near_homeserver=EDUCATION,
-                    evidence={},
-                )
-            )
+            session.add(waiting_request(number, now, state=state))
     page = sign_in(emil).get("/admin/")
     assert "Requests for domains: 1" in words(page)
     assert 'href="/admin/requests"' in page.text
