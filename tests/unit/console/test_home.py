@@ -70,6 +70,12 @@ def test_a_day_without_work_says_what_was_looked_at(sign_in, ines):
     assert re.search(r"Nothing waits for you\. \d+ points checked", words(page))
 
 
+def test_who_may_only_look_is_told_so(sign_in, vera):
+    shown = words(sign_in(vera).get("/admin/"))
+    assert "Your role is to look: nothing here is yours to settle." in shown
+    assert "points checked" not in shown
+
+
 def test_an_approver_sees_changes_of_others_only(sign_in, ines, emil, vera, add_change):
     add_change()
     add_change(author_id=ines.id, author="Ines")
