@@ -40,11 +40,12 @@ def invitations_within(session: Session, scope: Scope) -> ColumnElement[bool]:
 
 
 def journal_within(session: Session, name: str, scope: Scope) -> ColumnElement[bool] | None:
-    """Rows of what this operator did, and of what was done with homeservers, domains and people of
-    the scope, as opening the file of one of them, and with changes that lie within it.
+    """Rows of what this operator did, and of what was done within the scope; None: all of them.
 
-    None: all of them. By command anybody may sign with any name: those rows are not the operator's.
-    """  # noqa: D205  one sentence
+    Within it lie homeservers, domains and people of the scope (as the opening of the file of one of
+    them), and changes that lie within it. By command anybody may sign with any name: those rows are
+    not the operator's.
+    """
     if scope.is_all:
         return None
     row, place = JournalEntry, JournalPlace
