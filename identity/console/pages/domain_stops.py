@@ -8,12 +8,12 @@ from flask import Response, abort
 from identity.freezes import service as freezing
 from identity.freezes.models import Frozen
 from identity.mail import pausing
-from identity.mail.pausing import NothingPaused
 from identity.operators.roles import Deed
 from identity.web.request_context import services
 
 from . import things
 from .frame import form, go_to, say, typed_reason
+from .mails import resume
 from .operator_session import actor
 
 ANY_KIND: Final = ""
@@ -66,14 +66,7 @@ def pause_mail_of_domain(name: str) -> Response:
 def resume_mail_of_domain(name: str) -> Response:
     """Let the mails go that were kept back."""
     domain = _within(name)
-    try:
-        with services.database.transaction() as session:
-            who = actor(typed_reason())
-            count = pausing.resume(session, services.now(), who, kind=ANY_KIND, domain=domain)
-    except NothingPaused:
-        say("console.mails.no_pause")
-    else:
-        say("console.mails.done_resume", n=count)
+    resume(ANY_KIND, domain)
     return go_to("domain", name=domain)
 
 

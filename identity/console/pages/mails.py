@@ -132,6 +132,12 @@ def pause_mails() -> Response:
 def resume_mails() -> Response:
     """End a pause: what it kept back leaves."""
     kind, domain = _kind_and_domain() or ("", "")
+    resume(kind, domain)
+    return go_to("mails")
+
+
+def resume(kind: str, domain: str) -> None:
+    """Let go what a pause of this kind and domain ("" for any) kept back, and say how many it was."""
     try:
         with services.database.transaction() as session:
             who = actor(typed_reason())
@@ -140,7 +146,6 @@ def resume_mails() -> Response:
         say("console.mails.no_pause")
     else:
         say("console.mails.done_resume", n=count)
-    return go_to("mails")
 
 
 def _kind_and_domain() -> tuple[str, str] | None:
