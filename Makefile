@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 SYNAPSE := .venv-synapse
 MUTANTS := .venv-mutants
+SYDENT := .venv-sydent
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 ARGS ?=
@@ -84,7 +85,7 @@ sure: $(VENV)/.test  ## Check format, style, types and directions of imports (a 
 	@$(BIN)/python -m tests.architecture.lengths
 
 bench: DEBIAN = wrk
-bench: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure speed, as ratios in one run (ten minutes; ARGS=decisions)
+bench: debian $(VENV)/.test $(SYNAPSE)/.ready $(SYDENT)/.ready  ## Measure speed, as ratios in one run (a quarter of an hour; ARGS=hash_details)
 	$(BIN)/python -m bench $(ARGS)
 
 migration: $(VENV)/.test  ## Write the next migration from the tables: make migration m="what changes"
@@ -109,6 +110,7 @@ requirements: | $(BIN)/python  ## Pin the newest versions that fit setup.cfg, wi
 		setup.cfg requirements/build.in --output-file requirements/test.txt
 	$(PIN) setup.cfg requirements/synapse.in --output-file requirements/synapse.txt
 	$(PIN) --constraint requirements/test.txt requirements/mutants.in --output-file requirements/mutants.txt
+	$(PIN) requirements/bench.in --output-file requirements/bench.txt
 
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
@@ -137,7 +139,7 @@ deb: $(VENV)/.service  ## Build the Debian package into dist/, of what is commit
 export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])
 
 clean:  ## Remove what was installed and built; the data in var/ stays
-	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) mutants build dist *.egg-info artefacts \
+	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) $(SYDENT) mutants build dist *.egg-info artefacts \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
 
 # --- What the above stand on. Each leaves a file behind, so that it is done once.
@@ -165,6 +167,12 @@ $(MUTANTS)/.ready: requirements/mutants.txt requirements/test.txt setup.cfg pypr
 	$(PYTHON) -m venv $(MUTANTS)
 	$(MUTANTS)/bin/python $(PIP) requirements/test.txt --requirement requirements/mutants.txt
 	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The peer of `make bench` stands apart, as a peer does.
+$(SYDENT)/.ready: requirements/bench.txt | $(BIN)/python
+	$(PYTHON) -m venv $(SYDENT)
+	$(SYDENT)/bin/python $(PIP) requirements/bench.txt
 	@touch $@
 
 # Synapse stands apart: it gets the base wheel alone, as on a homeserver.

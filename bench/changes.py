@@ -22,7 +22,7 @@ from identity.rule_changes import changes, checking, service
 from identity.rule_changes.change_models import ChangeState
 from identity.threepids.associations import Association
 
-from .lookups import new_database
+from .databases import new_database
 from .rows import Row
 
 RULES = 33_000

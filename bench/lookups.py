@@ -1,163 +1,129 @@
-"""Measures lookups of a thousand hashes among a million associations on PostgreSQL."""
+"""Measures POST /lookup over HTTP, beside the plain statement on the same server, and Sydent."""
 
+import json
 import random
-import statistics
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import event, text
+from identity.threepids import lookup as lookups
+from identity.threepids.peppers import hash_address
 
-from domain_rules.rules import RuleSet
-from identity import migrations
-from identity.core.clock import utc_now
-from identity.core.database import Database, make_engine
-from identity.core.journal import Actor
-from identity.homeservers.models import Homeserver
-from identity.threepids import lookup as lookups, pepper_rotation, peppers
-from tests.services.postgresql import PostgreSQLServer
-
+from .comparing import figures, rate_to, time_to
+from .installation import (
+    FEW,
+    MANY,
+    address_of,
+    installation,
+    network_of,
+    token_of,
+)
+from .load import Load, Request, Target, in_turn, write
 from .rows import Row
+from .sydent import pepper_of, sydent
 
-ASSOCIATIONS = 1_000_000
-PART = 100_000
-PARTS = ASSOCIATIONS // PART
-ASKED = 1_000  # hashes in one lookup; every other one is bound
-TIMES = 1_000
-ANA = "@ana:agents.example"
-FILL = """
-insert into associations (medium, address, user_id, bound_at)
-select 'email', 'p' || n || '@agents.example', '@p' || n || '\\:agents.example', now()
-from generate_series(cast(:first as int), cast(:last as int)) as n
-"""
-
-PLAIN = """
-select h.hash, a.user_id from lookup_hashes h join associations a using (medium, address)
-where h.pepper_number = (select number from lookup_peppers where pepper = %s) and h.hash = any(%s)
-"""
-HASH = """
-insert into lookup_hashes (hash, pepper_number, medium, address)
-select rtrim(translate(encode(sha256(
-           convert_to(address || ' email ' || cast(:pepper as text), 'UTF8')
-       ), 'base64'), '+/', '-_'), '='),
-       :number, medium, address
-from associations where abs(hashtext(address)) % :of = :part
-"""
+PATH = "/_matrix/identity/v2/lookup"
+# How many hashes, and of how many accounts: each asks for the same ones again, as an address book.
+ASKED = {1: 20_000, 100: 2_000, 1_000: 200}
+SLOW = {"connections": 4, "seconds": 3}  # Sydent's lookup: it reads all requests, then answers
 
 
 def measure() -> Iterator[Row]:
     """Run the suite."""
-    with new_database() as database:
-        with database.transaction() as session:
-            session.add(_homeserver())
-        # In parts: PostgreSQL cancels statements after 15 seconds (core/database.py).
-        for first in range(0, ASSOCIATIONS, PART):
-            with database.transaction() as session:
-                session.execute(text(FILL), {"first": first, "last": first + PART - 1})
-        _hash_everybody(database)
-        with database.engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        ) as connection:
-            connection.execute(text("vacuum analyze"))
-        with database.reading() as session:
+    servers = installation()
+    loads: dict[str, Load] = {}
+    for size in (FEW, MANY):
+        with servers.database(size) as database, database.reading() as session:
             pepper = lookups.current_pepper(session)
-        yield from _look(database, pepper)
+        for hashes in ASKED:
+            asked = _asked(hashes, size, pepper)
+            of = _of(hashes, size)
+            loads[of] = Load(servers.guichet(size=size), asked)
+            loads[f"{of}, plain SQL"] = Load(servers.anchors(size=size), _plain(asked))
+            if size == FEW:
+                loads[f"{of}, gunicorn"] = Load(servers.guichet("gunicorn"), asked)
+    peer, turned = sydent(), sydent(join_turned=True)
+    for hashes in (1, 1_000):
+        of = _of(hashes, FEW)
+        loads[f"{of}, Sydent"] = Load(peer, _of_peer(peer, hashes), **SLOW)
+        loads[f"{of}, Sydent, its join turned round"] = Load(turned, _of_peer(turned, hashes))
+    _check(loads)
+    found = in_turn(loads)
+    yield from figures("lookup", found)
+    for of in (_of(hashes, size) for size in (FEW, MANY) for hashes in ASKED):
+        yield time_to(
+            f"lookup of {of}, to plain SQL on the same server",
+            *(found[of], found[f"{of}, plain SQL"]),
+            at_most=1.3,
+        )
+    one, thousand = _of(1, FEW), _of(1_000, FEW)
+    yield rate_to("lookup of 1 hash, to Sydent", found[one], found[f"{one}, Sydent"], at_least=100)
+    yield rate_to(
+        "lookup of 1,000 hashes, to Sydent", found[thousand], found[f"{thousand}, Sydent"]
+    )
+    yield rate_to(
+        "lookup of 1,000 hashes, to Sydent with its join turned round",
+        *(found[thousand], found[f"{thousand}, Sydent, its join turned round"]),
+        at_least=1,
+    )
+    for hashes in ASKED:
+        yield time_to(
+            f"lookup of {hashes:,} among {MANY:,}, to {FEW:,}",
+            *(found[_of(hashes, MANY)], found[_of(hashes, FEW)]),
+            at_most=1.3,
+        )
 
 
-def _look(database: Database, pepper: str) -> Iterator[Row]:
-    seen: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *told: seen.append(told[2]))
-    rules, taken, raw = RuleSet.compile([]), [], []
-    for _ in range(TIMES):
-        chosen = random.sample(range(ASSOCIATIONS), ASKED // 2)
-        hashes = [peppers.hash_address(f"p{n}@agents.example", "email", pepper) for n in chosen]
-        hashes += [peppers.hash_address(f"q{n}@agents.example", "email", pepper) for n in chosen]
-        began = time.perf_counter()
-        with database.reading() as session:
-            found = lookups.find(
-                session,
-                rules,
-                utc_now(),
-                user_id=ANA,
-                algorithm="sha256",
-                with_pepper=pepper,
-                asked=hashes,
+def _of(hashes: int, size: int) -> str:
+    return f"{hashes:,} among {size:,}"
+
+
+def _asked(hashes: int, size: int, pepper: str) -> Path:
+    """Address books of which every other entry is associated; those of one are associated."""
+    return write(
+        installation().folder / f"lookup {hashes} {size} {pepper}",
+        (
+            Request(
+                *("POST", PATH, token_of(number), network_of(number)),
+                json.dumps(
+                    {
+                        "algorithm": "sha256",
+                        "pepper": pepper,
+                        "addresses": _book(number, hashes, size, pepper),
+                    }
+                ),
             )
-        taken.append(time.perf_counter() - began)
-        raw.append(_raw(database, pepper, hashes))
-        if len(found) != ASKED // 2:
-            raise SystemExit(f"{len(found)} found of {ASKED // 2}")
-    queries = len([statement for statement in seen if "lookup_hashes" in statement]) / TIMES
-    yield Row("queries of hashes in a lookup", queries, "", at_most=1)
-    ours, plain = (statistics.quantiles(each, n=100) for each in (taken, raw))
-    told = ", ".join(
-        f"{name}: median {each[49] * 1e3:.1f} ms, 99 of 100 under {each[98] * 1e3:.1f} ms"
-        for name, each in (("lookup", ours), ("SQL", plain))
-    )
-    yield Row(
-        f"lookup of {ASKED:,} hashes among {ASSOCIATIONS:,} to the plain SQL, 99th centile",
-        ours[98] / plain[98],
-        "x",
-        at_most=3,
-        detail=told,
+            for number in range(ASKED[hashes])
+        ),
     )
 
 
-def _raw(database: Database, pepper: str, hashes: list[str]) -> float:
-    """The seconds a plain SQL query for the same answer takes."""
-    connection = database.engine.raw_connection()
-    try:
-        began = time.perf_counter()
-        with connection.cursor() as cursor:
-            cursor.execute(PLAIN, (pepper, hashes))
-            cursor.fetchall()
-        return time.perf_counter() - began
-    finally:
-        connection.close()
+def _book(number: int, hashes: int, size: int, pepper: str) -> list[str]:
+    chosen = random.Random(number).sample(range(size), hashes)
+    return [
+        hash_address(address_of(each if place % 2 == 0 else size + each), "email", pepper)
+        for place, each in enumerate(chosen)
+    ]
 
 
-def _hash_everybody(database: Database) -> None:
-    """Rotate the pepper, with the hashes computed by the database, which is faster."""
-    with database.transaction() as session:
-        pepper = pepper_rotation.begin(session, utc_now())
-    for part in range(PARTS):
-        with database.transaction() as session:
-            facts = {"pepper": pepper.pepper, "number": pepper.number, "part": part, "of": PARTS}
-            session.execute(text(HASH), facts)
-    with database.transaction() as session:
-        pepper_rotation.finish(session, utc_now(), pepper, Actor("bench", "here"))
-
-
-@contextmanager
-def new_database() -> Iterator[Database]:
-    """A database of its own on a PostgreSQL server of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # the server runs as another user than root
-        server_folder = Path(folder) / "postgresql"
-        server_folder.mkdir()
-        server = PostgreSQLServer(server_folder)
-        server.start()
-        database = None
-        try:
-            url = server.url(server.create_database())
-            migrations.upgrade(url)
-            database = Database(make_engine(url))
-            yield database
-        finally:
-            if database:
-                database.engine.dispose()
-            server.kill()
-
-
-def _homeserver() -> Homeserver:
-    return Homeserver(
-        name="agents.example",
-        url="http://127.0.0.1:1",
-        label="Agents",
-        connector="none",
-        user_id_scheme="address",
-        class_source="agent",
-        created_at=utc_now(),
+def _plain(asked: Path) -> Path:
+    """The same bodies for the anchor."""
+    return write(
+        asked.with_name(f"{asked.name} plain"),
+        (
+            Request("POST", "/lookup", body=line.rstrip("\n").split("\t")[-1])
+            for line in asked.read_text(encoding="utf-8").splitlines()
+        ),
     )
+
+
+def _of_peer(peer: Target, hashes: int) -> Path:
+    return _asked(hashes, FEW, pepper_of(peer))
+
+
+def _check(loads: dict[str, Load]) -> None:
+    """Let all find the same number of people, or nothing is compared."""
+    for name, load in loads.items():
+        hashes = int(name.partition(" ")[0].replace(",", ""))
+        found = len(load.ask_once().json()["mappings"])
+        if found != (hashes + 1) // 2:
+            raise SystemExit(f"{name}: {found} found")

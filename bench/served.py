@@ -1,50 +1,65 @@
-"""The application of the benchmark: Guichet, a constant view, and a list of regexes."""
+"""Anchors: what Flask, plain SQL and patterns in order cost, on the servers that serve Guichet.
 
+`wsgi` for gunicorn, `asgi` for granian. Nothing of Guichet answers here.
+"""
+
+import os
 import re
+import threading
 
+import psycopg
 from flask import Flask, Response, jsonify, request
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from identity.app import MAX_BODY, create_app
-from identity.services import build_services
-from identity.settings import read_settings
 from identity.web.asgi import Bridge
 
-CONSTANT = "/constant"
-REGEXES = "/regexes"
+THREADS = 8  # as GUICHET_WEB_THREADS
+MAX_BODY = 1_000_000
+DATABASE = "BENCH_DATABASE_URL"  # for psycopg
+PATTERNS = (300, 3_000)
+LOOKUP = """
+select h.hash, a.user_id from lookup_hashes h join associations a using (medium, address)
+where h.pepper_number = (select number from lookup_peppers where pepper = %s) and h.hash = any(%s)
+"""
+
+wsgi = Flask("anchors")
+_patterns = {
+    size: [rf".*@(.*\.|)d{number}\.example" for number in range(size)] for size in PATTERNS
+}
+_local = threading.local()
 
 
-def constant() -> Flask:
-    """A view that returns a constant: what Flask itself costs."""
-    app = Flask("constant")
-
-    @app.get("/")
-    def view() -> Response:
-        return jsonify({"hs": "agents.example"})
-
-    return app
+@wsgi.get("/healthz")
+@wsgi.get("/constant")
+def constant() -> Response:
+    """Answer a constant: what Flask itself costs."""
+    return jsonify(versions=["v1.1", "v1.2"])
 
 
-def regexes() -> Flask:
-    """Routing by a list of regexes, where the first match wins."""
-    app = Flask("regexes")
-    patterns = {
-        count: [rf".*@(.*\.|)d{number}\.example" for number in range(count)]
-        for count in (300, 3_000)
-    }
-
-    @app.get("/<int:count>")
-    def view(count: int) -> Response:
-        address = request.args["address"]
-        for pattern in patterns[count]:
-            if re.match(pattern + "$", address):
-                return jsonify({"hs": "agents.example"})
-        return jsonify({"hs": "guests.example"})
-
-    return app
+@wsgi.get("/patterns/<int:size>")
+def patterns(size: int) -> Response:
+    """Route an address as Tchap does it: patterns in order, the first that matches."""
+    address = request.args["address"]
+    for pattern in _patterns[size]:
+        # The module `re` remembers 512 patterns: with more of them, each is compiled again.
+        if re.match(pattern + "$", address):
+            return jsonify(hs="agents.example")
+    return jsonify(hs="guests.example")
 
 
-app = DispatcherMiddleware(
-    create_app(build_services(read_settings())), {CONSTANT: constant(), REGEXES: regexes()}
-)
-served = Bridge(app, threads=4, max_body=MAX_BODY)
+@wsgi.post("/lookup")
+def lookup() -> Response:
+    """Look hashes up by plain SQL: no token, no limits, nothing but the statement."""
+    asked = request.get_json()
+    found = _connection().execute(LOOKUP, (asked["pepper"], asked["addresses"])).fetchall()
+    return jsonify(mappings=dict(found))
+
+
+def _connection() -> psycopg.Connection[tuple[str, str]]:
+    """The connection of this thread."""
+    if not hasattr(_local, "connection"):
+        _local.connection = psycopg.connect(os.environ[DATABASE], autocommit=True)
+    connection: psycopg.Connection[tuple[str, str]] = _local.connection
+    return connection
+
+
+asgi = Bridge(wsgi, threads=THREADS, max_body=MAX_BODY)

@@ -101,10 +101,10 @@ class Processes:
         command = ("guichet", "web", *which, "--listen", bind, "--workers", "1")
         return self._web(*command, *options, env=env, url=f"http://{bind}")
 
-    def gunicorn(self, env: Mapping[str, str], *options: str) -> Web:
+    def gunicorn(self, env: Mapping[str, str], *options: str, target: str = "wsgi:app") -> Web:
         """`gunicorn wsgi:app`, for operators who prefer it."""
         bind = f"{LOOPBACK}:{free_port()}"
-        command = ("gunicorn", "wsgi:app", "--bind", bind, *options)
+        command = ("gunicorn", target, "--bind", bind, *options)
         return self._web(*command, env=env, url=f"http://{bind}")
 
     def granian(self, target: str, env: Mapping[str, str], *, workers: int) -> Web:

@@ -1,0 +1,75 @@
+"""Measures requests that order a mail: requestToken and store-invite, with limits on.
+
+Every request has another address, and accounts take turns, each from a network of its own, so that
+no limit is reached. No worker runs: Sydent sends the mail inside the request, Guichet's worker
+afterwards, and mail_rates.py says how many a second.
+"""
+
+import json
+from collections.abc import Iterator
+
+from .comparing import figures, rate_to
+from .installation import ACCOUNTS, installation, network_of, token_of, user_of
+from .load import PLACEHOLDER, Load, Request, in_turn, write
+from .rows import Row
+from .sydent import sydent
+
+V2 = "/_matrix/identity/v2"
+
+
+def request_token() -> Iterator[Row]:
+    """POST requestToken."""
+    body = {"client_secret": "a-secret", "email": f"t{PLACEHOLDER}@open.example", "send_attempt": 1}
+    yield from _compare(
+        "requestToken",
+        (
+            Request(
+                *("POST", f"{V2}/validate/email/requestToken"),
+                *(token_of(number), network_of(number), json.dumps(body)),
+            )
+            for number in range(ACCOUNTS)
+        ),
+    )
+
+
+def store_invite() -> Iterator[Row]:
+    """POST store-invite."""
+    body = {
+        "medium": "email",
+        "address": f"i{PLACEHOLDER}@open.example",
+        "room_id": f"!r{PLACEHOLDER}:agents.example",
+    }
+    yield from _compare(
+        "store-invite",
+        (
+            Request(
+                *("POST", f"{V2}/store-invite", token_of(number), network_of(number)),
+                json.dumps({**body, "sender": user_of(number)}),
+            )
+            for number in range(ACCOUNTS)
+        ),
+    )
+
+
+def _compare(what: str, requests: Iterator[Request]) -> Iterator[Row]:
+    servers = installation()
+    asked = write(servers.folder / what, requests)
+    found = in_turn(
+        {
+            "granian": Load(servers.guichet(), asked),
+            "gunicorn": Load(servers.guichet("gunicorn"), asked),
+            "Sydent": Load(sydent(), asked),
+        }
+    )
+    yield from figures(what, found)
+    ours = found["granian"]
+    yield rate_to(
+        f"{what}, to Sydent with its mail inside the request", ours, found["Sydent"], at_least=10
+    )
+    yield Row(
+        f"{what}, 99th centile to median",
+        ours.p99_ms / ours.median_ms,
+        "x",
+        at_most=3,
+        detail=str(ours),
+    )
