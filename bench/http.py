@@ -52,7 +52,6 @@ def hash_details() -> Iterator[Row]:
             "granian": Load(servers.guichet(), one),
             "granian, many accounts": Load(servers.guichet(), many),
             "gunicorn": Load(servers.guichet("gunicorn"), one),
-            "gunicorn, many accounts": Load(servers.guichet("gunicorn"), many),
             **_constants(),
             "Sydent": Load(sydent(), many),
         }
@@ -91,9 +90,6 @@ def info() -> Iterator[Row]:
             "late, on gunicorn": Load(servers.guichet("gunicorn"), servers.folder / f"info {LATE}"),
             **_constants(),
             "as Tchap does it, 300 patterns in order, early": patterns(FEW_PATTERNS, EARLY),
-            "as Tchap does it, 300 patterns in order, late": patterns(
-                FEW_PATTERNS, f"d{FEW_PATTERNS - 1}.example"
-            ),
             "as Tchap does it, 3,000 patterns in order, late": patterns(
                 MANY_PATTERNS, f"d{MANY_PATTERNS - 1}.example"
             ),

@@ -29,7 +29,7 @@ from .load import Target
 
 FEW, MANY = 100_000, 1_000_000  # associations
 RULES = 33_000
-ACCOUNTS = 100_000  # each has one token
+ACCOUNTS = 40_000  # each has one token, and is in no memory of two seconds when its turn comes
 WORKERS = 2  # processes of the web, as in deploy/systemd
 DURABLE = ("max_connections=300",)  # whatever else PostgreSQL's own defaults are
 GUNICORN = (
