@@ -78,6 +78,9 @@ def main(words: list[str]) -> int:
             except (Exception, SystemExit):  # noqa: BLE001  the others are measured all the same
                 console.print_exception(max_frames=4)
                 failed = True
+    except KeyboardInterrupt:
+        console.print("interrupted: what was measured until then follows")
+        failed = True
     finally:
         installation.close()
     _show(console, rows)

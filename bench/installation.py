@@ -49,13 +49,17 @@ ASSOCIATIONS = """
 insert into associations (medium, address, user_id, bound_at)
 select 'email', 'p' || n || '@d' || n % :rules || '.example', '@p' || n || '\\:agents.example', now()
 from generate_series(0, :size - 1) as n
+order by 2
 """
 HASHES = """
 insert into lookup_hashes (hash, pepper_number, medium, address)
 select rtrim(translate(encode(sha256(convert_to(address || ' email ' || pepper, 'UTF8')),
        'base64'), '+/', '-_'), '='), number, medium, address
 from associations, lookup_peppers
+order by 1
 """
+# Sorted in memory, and no row is looked up that is known to be there: half a minute less.
+QUICKLY = "set local work_mem = '512MB'; set local session_replication_role = replica"
 
 
 def token_of(number: int) -> str:
@@ -212,8 +216,9 @@ def close() -> None:
 
 def _fill(database: Database, size: int) -> None:
     with database.transaction() as session:
+        session.execute(text(QUICKLY))
         session.execute(text(ASSOCIATIONS), {"size": size, "rules": RULES})
-    with database.transaction() as session:
+        session.execute(text("analyze associations"))
         session.execute(text(HASHES))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("vacuum analyze"))
