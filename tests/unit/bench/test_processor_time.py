@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.processor_time import TICKS, read_ticks, used_seconds
 
-WORK = "import time\nwhile time.process_time() < 0.2: pass\n"
+WORK = "import time\nwhile time.process_time() < 0.5: pass\n"
 
 
 def test_the_time_of_a_process_and_of_its_ended_children_is_read_behind_any_name():
@@ -21,15 +21,15 @@ def test_our_own_time_is_read_as_the_kernel_tells_it():
 def test_the_time_of_children_counts_while_they_run_and_once_they_have_ended():
     before = used_seconds([os.getpid()])
     with subprocess.Popen(
-        [sys.executable, "-c", f"{WORK}print(flush=True)\ninput()"],
+        [sys.executable, "-c", f"{WORK}print(flush=True)\nimport sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert used_seconds([os.getpid()]) - before >= 0.2 - 1 / TICKS
-        child.communicate(b"\n")
-    assert used_seconds([os.getpid()]) - before >= 0.2 - 1 / TICKS
+        assert used_seconds([os.getpid()]) - before >= 0.4  # /proc tells whole ticks
+        child.communicate()
+    assert used_seconds([os.getpid()]) - before >= 0.4  # /proc tells whole ticks
 
 
 def test_a_process_that_has_ended_has_used_nothing_any_more():
