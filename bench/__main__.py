@@ -31,6 +31,7 @@ from . import (
     modules,
     orders,
     passwords,
+    plans,
     probes,
     web_processes,
 )
@@ -45,6 +46,7 @@ SUITES: dict[str, Callable[[], Iterator[Row]]] = {
     "http requestToken": orders.request_token,
     "http store-invite": orders.store_invite,
     "http lookups": lookups.measure,
+    "plans": plans.measure,
     "web memory": web_processes.memory,
     "web start": web_processes.start,
     "web revisions": web_processes.revisions,

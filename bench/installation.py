@@ -32,6 +32,12 @@ RULES = 33_000
 ACCOUNTS = 40_000  # each has one token, and is in no memory of two seconds when its turn comes
 WORKERS = 2  # processes of the web, as in deploy/systemd
 DURABLE = ("max_connections=300",)  # whatever else PostgreSQL's own defaults are
+EXPLAINED = (
+    "session_preload_libraries = 'auto_explain'",
+    "auto_explain.log_min_duration = 0",
+    "auto_explain.log_analyze = on",
+    "auto_explain.log_format = 'json'",
+)
 GUNICORN = (
     *("--worker-class", "gthread", "--no-control-socket"),
     *("--workers", str(WORKERS), "--threads", str(served.THREADS)),
@@ -170,6 +176,22 @@ class Installation:
             yield database
         finally:
             database.engine.dispose()
+
+    @contextmanager
+    def explained(self, size: int) -> Iterator[tuple[Target, Path]]:
+        """A server whose statements PostgreSQL explains, and the log where it does."""
+        self.database_url(size)
+        name = self._databases[size]
+        for setting in EXPLAINED:
+            self._postgresql.execute(f"alter database {name} set {setting}")
+        web = self.processes.web(self.environment(size))
+        assert self._postgresql.child
+        try:
+            yield Target(web.url, [web.pid], self.stores), self._postgresql.child.log_path
+        finally:
+            web.stop()
+            for setting in EXPLAINED:
+                self._postgresql.execute(f"alter database {name} reset {setting.split(' ')[0]}")
 
     def _fill_base(self) -> None:
         domains = self.folder / "domains.txt"

@@ -33,10 +33,8 @@ def measure() -> Iterator[Row]:
     servers = installation()
     loads: dict[str, Load] = {}
     for size in (FEW, MANY):
-        with servers.database(size) as database, database.reading() as session:
-            pepper = lookups.current_pepper(session)
         for hashes in ASKED:
-            asked = _asked(hashes, size, pepper)
+            asked = asked_of(hashes, size)
             of = _of(hashes, size)
             loads[of] = Load(servers.guichet(size=size), asked)
             loads[f"{of}, plain SQL"] = Load(servers.anchors(size=size), _plain(asked))
@@ -72,6 +70,12 @@ def measure() -> Iterator[Row]:
             *(found[_of(hashes, MANY)], found[_of(hashes, FEW)]),
             at_most=1.3,
         )
+
+
+def asked_of(hashes: int, size: int) -> Path:
+    """Lookups of so many hashes at once, in a database with so many associations."""
+    with installation().database(size) as database, database.reading() as session:
+        return _asked(hashes, size, lookups.current_pepper(session))
 
 
 def _of(hashes: int, size: int) -> str:

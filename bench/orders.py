@@ -6,7 +6,7 @@ afterwards, and mail_rates.py says how many a second.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .comparing import figures, rate_to
 from .installation import ACCOUNTS, installation, network_of, token_of, user_of
@@ -19,41 +19,39 @@ V2 = "/_matrix/identity/v2"
 
 def request_token() -> Iterator[Row]:
     """POST requestToken."""
-    body = {"client_secret": "a-secret", "email": f"t{PLACEHOLDER}@open.example", "send_attempt": 1}
-    yield from _compare(
-        "requestToken",
-        (
-            Request(
-                *("POST", f"{V2}/validate/email/requestToken"),
-                *(token_of(number), network_of(number), json.dumps(body)),
-            )
-            for number in range(ACCOUNTS)
-        ),
-    )
+    yield from _compare("requestToken", code_for)
 
 
 def store_invite() -> Iterator[Row]:
     """POST store-invite."""
+    yield from _compare("store-invite", invitation_by)
+
+
+def code_for(number: int) -> Request:
+    """An account asks for a code to an address that nobody has asked for."""
+    body = {"client_secret": "a-secret", "email": f"t{PLACEHOLDER}@open.example", "send_attempt": 1}
+    return Request(
+        *("POST", f"{V2}/validate/email/requestToken"),
+        *(token_of(number), network_of(number), json.dumps(body)),
+    )
+
+
+def invitation_by(number: int) -> Request:
+    """An account invites an address that nobody has, into a room of its own."""
     body = {
         "medium": "email",
         "address": f"i{PLACEHOLDER}@open.example",
         "room_id": f"!r{PLACEHOLDER}:agents.example",
+        "sender": user_of(number),
     }
-    yield from _compare(
-        "store-invite",
-        (
-            Request(
-                *("POST", f"{V2}/store-invite", token_of(number), network_of(number)),
-                json.dumps({**body, "sender": user_of(number)}),
-            )
-            for number in range(ACCOUNTS)
-        ),
+    return Request(
+        *("POST", f"{V2}/store-invite", token_of(number), network_of(number), json.dumps(body))
     )
 
 
-def _compare(what: str, requests: Iterator[Request]) -> Iterator[Row]:
+def _compare(what: str, by: Callable[[int], Request]) -> Iterator[Row]:
     servers = installation()
-    asked = write(servers.folder / what, requests)
+    asked = write(servers.folder / what, map(by, range(ACCOUNTS)))
     found = in_turn(
         {
             "granian": Load(servers.guichet(), asked),
