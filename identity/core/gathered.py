@@ -40,4 +40,5 @@ def _as_array(element: _Gathered, compiler: SQLCompiler, **given: Any) -> str:
 def _as_json(element: _Gathered, compiler: SQLCompiler, **given: Any) -> str:
     query: Any = next(iter(element.clauses))
     (column,) = query.element.selected_columns
-    return f"(SELECT json_group_array({column.name}) FROM {compiler.process(query, **given)})"
+    texts = f"SELECT json_group_array({column.name})"  # the name of a column of ours
+    return f"({texts} FROM {compiler.process(query, **given)})"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Column, CursorResult, insert, inspect
+from sqlalchemy import Column, CursorResult, Table, insert, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
@@ -39,7 +39,7 @@ def insert_together(session: Session, *objects: Base) -> None:
     Each statement costs more than what it does. Keys and what else they have in common are given
     with them: nothing is read back.
     """
-    inserts = [insert(inspect(type(each)).local_table).values(_values(each)) for each in objects]
+    inserts = [insert(_table_of(each)).values(_values(each)) for each in objects]
     if session.get_bind().dialect.name == "postgresql":
         *others, last = inserts
         parts = [each.cte(f"insert_{number}") for number, each in enumerate(others)]
@@ -49,6 +49,10 @@ def insert_together(session: Session, *objects: Base) -> None:
     for each in objects:
         make_transient_to_detached(each)
         session.add(each)
+
+
+def _table_of(new: Base) -> Table:
+    return cast("Table", type(new).__table__)
 
 
 def _values(new: Base) -> dict[str, Any]:

@@ -87,7 +87,11 @@ def check_sign_ups(in_force: Freezes) -> None:
 
 def check_invitation(session: Session, now: datetime, address: EmailAddress | None = None) -> None:
     """Raises InvitationsFrozen, DomainFrozen. Without an address only the former."""
-    in_force = freezes.find_in_force(session, now)
+    refuse_invitation(freezes.find_in_force(session, now), address)
+
+
+def refuse_invitation(in_force: Freezes, address: EmailAddress | None = None) -> None:
+    """Raises as `check_invitation`."""
     if found := in_force.of(Frozen.INVITATIONS):
         raise problems.InvitationsFrozen(found.key, until=found.until)
     if address is not None:

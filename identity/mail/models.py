@@ -231,15 +231,16 @@ def find(session: Session, mail_id: uuid.UUID) -> Mail | None:
     return session.get(Mail, mail_id)
 
 
-def lock_address(session: Session, address: str) -> None:
+def lock_address(session: Session, *addresses: str) -> None:
     """Let one transaction at a time count and order mails to the mailbox of this address.
 
     A PostgreSQL advisory lock until the transaction ends; on SQLite a writing transaction is alone
-    anyway.
+    anyway. Of several, the locks are taken in this order.
     """
     if session.get_bind().dialect.name == "postgresql":
-        key = func.hashtext(f"mail:{mailbox_of(address)}")
-        session.execute(select(func.pg_advisory_xact_lock(cast(key, BigInteger))))
+        keys = [func.hashtext(f"mail:{mailbox_of(each)}") for each in addresses]
+        locks = [func.pg_advisory_xact_lock(cast(key, BigInteger)) for key in keys]
+        session.execute(select(*locks))
 
 
 def find_by_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]:

@@ -3,13 +3,12 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    Executable,
     Index,
-    Select,
     bindparam,
     exists,
     func,
@@ -94,7 +93,7 @@ def _bound(name: str) -> BindParameter[datetime]:
     return bindparam(name, type_=UtcDateTime)
 
 
-def _beginning() -> Select[Any]:
+def _beginning() -> Executable:
     """One statement, written once: each further one would cost more than what it asks for."""
     mailed = (
         select(Mail.due_at)
