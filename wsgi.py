@@ -17,7 +17,7 @@ try:
     from identity.registration.passwords.warming import warm_up
     from identity.services import build_services
     from identity.settings import WrongSettings, read_settings
-    from workers import wake_outbox
+    from workers import finish_bells, wake_outbox
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] in {"identity", "domain_rules", "workers"}:
         raise
@@ -41,7 +41,11 @@ heartbeats: list[Heartbeat] = []
 
 
 def stop() -> None:
-    """Take this process off the list of nodes: where granian forked it, `atexit` is not run."""
+    """Ring the last bells, and take this process off the list of nodes.
+
+    Where granian forked it, `atexit` is not run.
+    """
+    finish_bells()
     for heartbeat in heartbeats:
         heartbeat.stop()
 

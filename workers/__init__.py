@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from .celery_app import app, wake_outbox
+    from .celery_app import app, finish_bells, wake_outbox
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] in {"identity", "domain_rules", "workers"}:
         raise
@@ -12,4 +12,4 @@ except ModuleNotFoundError as error:
         "(install matrix-guichet with its extra [service])"
     )
 
-__all__ = ["app", "wake_outbox"]
+__all__ = ["app", "finish_bells", "wake_outbox"]

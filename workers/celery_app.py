@@ -3,6 +3,7 @@
 What has to be done is in the outbox in the database, not in Celery's messages.
 """
 
+import atexit
 import logging
 import time
 from contextlib import suppress
@@ -20,7 +21,6 @@ from celery.signals import (
     worker_shutting_down,
 )
 from kombu import Exchange, Queue, pools
-from kombu.exceptions import LimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core import logging as logs, metric_files, timetable_runs
@@ -35,17 +35,26 @@ from identity.settings import Settings, WrongSettings, read_settings
 
 from . import file_broker, slots
 from .metrics_listener import MetricsListener
+from .ringer import Ringer
 
 log = logging.getLogger(__name__)
 
 TASK_LIMIT = 240  # seconds; above RUN_TIME and one job, see tasks.py
 VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
-BELL_TIMEOUT = 0.3  # seconds that whoever rings waits for the broker
+BELL_TIMEOUT = 0.3  # seconds that the ringer waits for the broker
+LAST_BELLS = 2.0  # seconds that the end of a process waits for its last bells
 BELL_PAUSE = 10.0  # seconds without bells after that
 SLOW = 0.1  # seconds: a broker that fails sooner, as one that is down, may be asked each time
 POLLING = 0.05  # seconds between two looks into the message folder
 
-__all__ = ["app", "process_begins", "process_ends", "process_services", "wake_outbox"]
+__all__ = [
+    "app",
+    "finish_bells",
+    "process_begins",
+    "process_ends",
+    "process_services",
+    "wake_outbox",
+]
 
 app = Celery("guichet", include=["workers.tasks"])
 
@@ -87,32 +96,47 @@ _breaker = Breaker(BELL_PAUSE)
 
 
 def wake_outbox(lanes: set[str]) -> None:
-    """Wake the lanes that got jobs. If the broker is away, the worker's sweep finds the jobs.
+    """Wake the lanes that got jobs, soon, by another thread. Never waits for the broker.
+
+    If the broker is away, the worker's sweep finds the jobs.
+    """
+    _ringer.ask(lanes)
+
+
+def finish_bells() -> None:
+    """Ring what was asked for before this process ends, as far as the broker answers in time."""
+    if not _ringer.finish(LAST_BELLS):
+        log.warning("the broker is slow, a sweep will find the work")
+
+
+def _ring(lane: str) -> None:
+    """Send the message that wakes a lane.
 
     Bells do not expire: a time would be compared by two clocks. A stale one finds nothing to do.
     """
-    for lane in sorted(lanes):
-        if not _breaker.lets_pass():
-            return
-        began = time.monotonic()
-        try:
-            with _bells().acquire(block=True, timeout=BELL_TIMEOUT) as producer:
-                app.send_task(
-                    "workers.tasks.empty_outbox",
-                    args=[lane],
-                    queue=lane,
-                    ignore_result=True,
-                    retry=False,
-                    producer=producer,
-                )
-        except LimitExceeded:
-            log.warning("too many ring at once, a sweep will find the work")
-        except Exception as error:  # noqa: BLE001  whatever its client raises: the job is stored
-            is_slow = time.monotonic() - began >= SLOW
-            (_breaker.failed if is_slow else _breaker.worked)()
-            log.warning("broker away, a sweep will find the work: %s", type(error).__name__)
-        else:
-            _breaker.worked()
+    if not _breaker.lets_pass():
+        return
+    began = time.monotonic()
+    try:
+        with _bells().acquire(block=True, timeout=BELL_TIMEOUT) as producer:
+            app.send_task(
+                "workers.tasks.empty_outbox",
+                args=[lane],
+                queue=lane,
+                ignore_result=True,
+                retry=False,
+                producer=producer,
+            )
+    except Exception as error:  # noqa: BLE001  whatever its client raises: the job is stored
+        is_slow = time.monotonic() - began >= SLOW
+        (_breaker.failed if is_slow else _breaker.worked)()
+        log.warning("broker away, a sweep will find the work: %s", type(error).__name__)
+    else:
+        _breaker.worked()
+
+
+_ringer = Ringer(_ring)
+atexit.register(finish_bells)
 
 
 @cache
@@ -154,6 +178,11 @@ def metrics_listener() -> MetricsListener:
 @process_begins.connect
 def build_process_services(**_: Any) -> None:
     process_services()
+
+
+@process_ends.connect
+def ring_last_bells(**_: Any) -> None:
+    finish_bells()
 
 
 # Two receivers where two things begin: Celery logs the failure of one and goes on with the next.

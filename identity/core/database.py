@@ -207,8 +207,11 @@ class Database:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
         self._refuse_if_away()
         with self._sessions() as session:
-            session.connection(execution_options={"guichet_reads_only": True})
+            connection = session.connection(execution_options={"guichet_reads_only": True})
             yield session
+            # A rollback would make the driver forget the statements that it has prepared.
+            if began := connection.get_transaction():
+                began.commit()
 
     def overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.

@@ -141,11 +141,30 @@ def enqueue(
 
     `homeserver`: the one that it calls, if that is known now.
     """
-    due_at = max(due_at or now, now)
-    job = Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at)
-    job.homeserver = homeserver
+    job = new_job(kind, subject_id, now, lane=lane, due_at=due_at, homeserver=homeserver)
     session.add(job)
-    wake_after_commit(session, str(lane))
+    wake(session, lane)
+
+
+def new_job(
+    kind: JobKind,
+    subject_id: uuid.UUID,
+    now: datetime,
+    *,
+    lane: Lane,
+    due_at: datetime | None = None,
+    homeserver: str | None = None,
+) -> Job:
+    """A job as `enqueue` adds it, for whoever inserts it with other rows, and calls `wake`."""
+    due_at = max(due_at or now, now)
+    return Job(
+        kind=kind,
+        lane=lane,
+        homeserver=homeserver,
+        subject_id=subject_id,
+        created_at=due_at,
+        due_at=due_at,
+    )
 
 
 def lease_next(
@@ -177,7 +196,7 @@ def next_due(session: Session, lane: Lane) -> datetime | None:
 
 
 def wake(session: Session, lane: Lane) -> None:
-    """Wake a lane after the commit, as after a hold."""
+    """Wake a lane after the commit, as after a hold, or for a job of `new_job`."""
     wake_after_commit(session, str(lane))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
@@ -87,7 +87,7 @@ def find_or_begin(
 
 def find_in_force(session: Session, now: datetime) -> Freezes:
     """What is frozen now, sorted by what and domain."""
-    query = select(Freeze).where(_in_force(now)).order_by(Freeze.what, Freeze.domain)
+    query = select(Freeze).where(is_in_force(now)).order_by(Freeze.what, Freeze.domain)
     return Freezes(tuple(session.scalars(query)))
 
 
@@ -101,7 +101,8 @@ def keys_of(freezes: Iterable[Freeze]) -> set[str]:
     return {freeze.key for freeze in freezes}
 
 
-def _in_force(now: datetime) -> ColumnElement[bool]:
+def is_in_force(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """SQL condition: it has not ended."""
     return or_(Freeze.until.is_(None), Freeze.until > now)
 
 

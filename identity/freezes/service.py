@@ -87,7 +87,11 @@ def check_sign_ups(in_force: Freezes) -> None:
 
 def check_invitation(session: Session, now: datetime, address: EmailAddress | None = None) -> None:
     """Raises InvitationsFrozen, DomainFrozen. Without an address only the former."""
-    in_force = freezes.find_in_force(session, now)
+    refuse_invitation(freezes.find_in_force(session, now), address)
+
+
+def refuse_invitation(in_force: Freezes, address: EmailAddress | None = None) -> None:
+    """Raises as `check_invitation`."""
     if found := in_force.of(Frozen.INVITATIONS):
         raise problems.InvitationsFrozen(found.key, until=found.until)
     if address is not None:
@@ -102,10 +106,15 @@ def check_mail(
     Raises MailsFrozen, also if its domain is frozen; and InvitationsFrozen.
     """
     in_force = freezes.find_in_force(session, now)
-    if found := in_force.of_mail(address.ascii_domain):
-        raise problems.MailsFrozen(found.key, until=found.until)
+    refuse_mail(in_force, address)
     if invites and (found := in_force.of(Frozen.INVITATIONS)):
         raise problems.InvitationsFrozen(found.key, until=found.until)
+
+
+def refuse_mail(in_force: Freezes, address: EmailAddress) -> None:
+    """Raises MailsFrozen, also if the domain of the address is frozen."""
+    if found := in_force.of_mail(address.ascii_domain):
+        raise problems.MailsFrozen(found.key, until=found.until)
 
 
 def keys_in_force(session: Session, now: datetime) -> Sequence[str]:

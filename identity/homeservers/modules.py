@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from . import module_models
+from .module_models import HomeserverModule
 
 FIRST_VERSION = 1  # of modules that do not declare a version
 MAX_DIGITS = 5
@@ -100,7 +101,11 @@ def record_declaration(
 
 def is_reporting(session: Session, now: datetime, homeserver: str, report: str) -> bool:
     """Whether this homeserver's module is running now, and makes this kind of report."""
-    module = module_models.find(session, homeserver)
+    return reports_now(module_models.find(session, homeserver), now, report)
+
+
+def reports_now(module: HomeserverModule | None, now: datetime, report: str) -> bool:
+    """Whether this module is running now, and makes this kind of report."""
     return (
         module is not None
         and report in module.reports.split(",")

@@ -60,8 +60,13 @@ def find_user_ids(session: Session, now: datetime) -> frozenset[str]:
 
 def check(session: Session, now: datetime, user_id: str) -> None:
     """Raises InviterBlocked."""
-    if found := _find_now(session, now, user_id):
-        raise problems.InviterBlocked(key_of(user_id), until=found.until)
+    refuse(session.get(InviterBlock, user_id), now)
+
+
+def refuse(block: InviterBlock | None, now: datetime) -> None:
+    """Raises InviterBlocked if this block is in force."""
+    if block is not None and not is_over(block, now):
+        raise problems.InviterBlocked(key_of(block.user_id), until=block.until)
 
 
 def keys_in_force(session: Session, now: datetime) -> Sequence[str]:
@@ -81,8 +86,3 @@ def is_over(block: InviterBlock, now: datetime) -> bool:
 
 def _in_force(now: datetime) -> ColumnElement[bool]:
     return or_(InviterBlock.until.is_(None), InviterBlock.until > now)
-
-
-def _find_now(session: Session, now: datetime, user_id: str) -> InviterBlock | None:
-    found = session.get(InviterBlock, user_id)
-    return found if found and not is_over(found, now) else None

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
 from identity.core.personal_data import TEXT, USER_ID
 
-from .models import State, ThirdPartyInvitation
+from .models import Moment, State, ThirdPartyInvitation
 
 
 class Happened(StrEnum):
@@ -75,10 +75,20 @@ def add_event(
     detail: str | None = None,
 ) -> None:
     """Store one event; the invitation itself must be in the database already."""
-    session.add(
-        InvitationEvent(
-            invitation_id=invitation_id, at=now, happened=happened, by=by, detail=detail
-        )
+    session.add(new_event(invitation_id, now, happened, by=by, detail=detail))
+
+
+def new_event(
+    invitation_id: uuid.UUID,
+    now: datetime,
+    happened: Happened,
+    *,
+    by: str,
+    detail: str | None = None,
+) -> InvitationEvent:
+    """One event, for whoever inserts it with other rows."""
+    return InvitationEvent(
+        invitation_id=invitation_id, at=now, happened=happened, by=by, detail=detail
     )
 
 
@@ -106,7 +116,14 @@ def find_mailed_times(
 
     Oldest first.
     """
-    return session.scalars(
+    return session.scalars(mailed_times(sender, since, for_guest=for_guest)).all()
+
+
+def mailed_times(
+    sender: ColumnElement[str] | str, since: Moment, *, for_guest: ColumnElement[bool] | bool
+) -> Select[datetime]:
+    """The query of `find_mailed_times`."""
+    return (
         select(InvitationEvent.at)
         .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
         .where(
@@ -117,7 +134,7 @@ def find_mailed_times(
             InvitationEvent.at > since,
         )
         .order_by(InvitationEvent.at)
-    ).all()
+    )
 
 
 def find_times_unknown(session: Session, sender: str, since: datetime) -> Sequence[datetime]:
@@ -125,12 +142,17 @@ def find_times_unknown(session: Session, sender: str, since: datetime) -> Sequen
 
     Oldest first.
     """
-    return session.scalars(
+    return session.scalars(times_unknown(sender, since)).all()
+
+
+def times_unknown(sender: ColumnElement[str] | str, since: Moment) -> Select[datetime]:
+    """The query of `find_times_unknown`."""
+    return (
         select(InvitationEvent.at)
         .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
         .where(ThirdPartyInvitation.sender == sender, *_is_unknown_since(since))
         .order_by(InvitationEvent.at)
-    ).all()
+    )
 
 
 def find_often_unknown(session: Session, since: datetime, most: int) -> Sequence[str]:
@@ -144,7 +166,7 @@ def find_often_unknown(session: Session, since: datetime, most: int) -> Sequence
     ).all()
 
 
-def _is_unknown_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+def _is_unknown_since(since: Moment) -> tuple[ColumnElement[bool], ...]:
     return (
         ThirdPartyInvitation.state == State.DECLINED,
         InvitationEvent.happened == Happened.UNKNOWN_INVITER,

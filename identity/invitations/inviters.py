@@ -1,6 +1,7 @@
 """Limits on inviters, and how they are named in mails."""
 
 import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from identity import problems
 from identity.core.database import limits_count
 from identity.freezes import service as freezes
 from identity.homeservers import models as homeservers, standing as homeserver_standing
+from identity.homeservers.models import Homeserver
 from identity.mail import models as mails
 from identity.threepids import associations
 
@@ -62,9 +64,12 @@ def check_may_invite(
     if address is None:
         return
     freezes.check_invitation(session, now, address)
-    if is_bound:
-        return
-    homeserver = homeservers.find(session, rules.decide(address).homeserver or "")
+    if not is_bound:
+        refuse_retired(homeservers.find(session, rules.decide(address).homeserver or ""))
+
+
+def refuse_retired(homeserver: Homeserver | None) -> None:
+    """Raises HomeserverRetired if no accounts are made there any more."""
     if homeserver is not None and homeserver.retired_at is not None:
         raise problems.HomeserverRetired(homeserver.label)
 
@@ -86,6 +91,11 @@ def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest:
         mutes.find_times(session, sender, since),
         invitation_events.find_times_unknown(session, sender, since),
     )
+    refuse_paused(reported, for_guest=for_guest)
+
+
+def refuse_paused(reported: Iterable[Sequence[datetime]], *, for_guest: bool) -> None:
+    """Raises as `check_not_paused`. `reported`: when, by mutes and by declined invitations."""
     times = max(reported, key=len)  # mutes remain when the invitation was revoked
     if for_guest and len(times) >= MAX_UNKNOWN:
         raise problems.InvitationsPaused(times[-MAX_UNKNOWN] + UNKNOWN_WINDOW)
@@ -106,13 +116,28 @@ def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool
     if not limits_count(session):
         return
     mails.lock_address(session, sender)  # or requests at once would each take the last free place
-    most = MAX_GUESTS if for_guest else MAX_AGENTS
+    most = quota_of(for_guest=for_guest)
     since = now - DAY
     created = third_party_invitations.find_creation_times(
         session, sender, for_guest=for_guest, since=since
     )
     mailed = invitation_events.find_mailed_times(session, sender, for_guest=for_guest, since=since)
-    times = max(created, mailed, key=len)  # mails sent again count as well
-    if len(times) >= most:
-        free_at = times[-most] + DAY
+    refuse_over_quota(
+        now, (times[-most] if len(times) >= most else None for times in (created, mailed))
+    )
+
+
+def quota_of(*, for_guest: bool) -> int:
+    """How many guests, or agents, an account invites in a day."""
+    return MAX_GUESTS if for_guest else MAX_AGENTS
+
+
+def refuse_over_quota(now: datetime, full_since: Iterable[datetime | None]) -> None:
+    """Raises TooManyInvitations.
+
+    `full_since`: of the invitations, and of the mails about them (those sent again count as well),
+    the time of the last but the quota; None while there are fewer.
+    """
+    if full := [each for each in full_since if each is not None]:
+        free_at = max(full) + DAY
         raise problems.TooManyInvitations(max(1, math.ceil((free_at - now).total_seconds())))

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, func, select
+from sqlalchemy import JSON, ColumnElement, Index, Select, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
@@ -15,6 +15,9 @@ from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.core.sealing import SEALED
 from identity.core.user_servers import server_of
+
+Moment = datetime | ColumnElement[datetime]
+"""A moment in a condition: known now, or named and given with each execution."""
 
 
 class Delivery(StrEnum):
@@ -142,20 +145,18 @@ def find_by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
     return session.scalar(select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token))
 
 
-def is_open(now: datetime) -> ColumnElement[bool]:
-    """SQL condition: unanswered and not expired."""
-    return (
-        ThirdPartyInvitation.ended_at.is_(None)
-        & ThirdPartyInvitation.state.in_(OPEN)
-        & (ThirdPartyInvitation.expires_at > now)
-    )
+def is_open(
+    now: Moment, row: type[ThirdPartyInvitation] = ThirdPartyInvitation
+) -> ColumnElement[bool]:
+    """SQL condition: unanswered and not expired. `row`: the table, or another name of it."""
+    return row.ended_at.is_(None) & row.state.in_(OPEN) & (row.expires_at > now)
 
 
-def is_live(now: datetime) -> ColumnElement[bool]:
-    """SQL condition: open, or accepted and on its way to the room."""
-    return is_open(now) | (
-        ThirdPartyInvitation.ended_at.is_(None) & (ThirdPartyInvitation.state == State.ACCEPTED)
-    )
+def is_live(
+    now: Moment, row: type[ThirdPartyInvitation] = ThirdPartyInvitation
+) -> ColumnElement[bool]:
+    """SQL condition: open, or accepted and on its way to the room. `row`: as in `is_open`."""
+    return is_open(now, row) | (row.ended_at.is_(None) & (row.state == State.ACCEPTED))
 
 
 def find_waiting(session: Session, address: str, now: datetime) -> Sequence[ThirdPartyInvitation]:
@@ -260,7 +261,14 @@ def find_creation_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
 ) -> Sequence[datetime]:
     """When this sender invited guests (or agents), oldest first."""
-    return session.scalars(
+    return session.scalars(creation_times(sender, since, for_guest=for_guest)).all()
+
+
+def creation_times(
+    sender: ColumnElement[str] | str, since: Moment, *, for_guest: ColumnElement[bool] | bool
+) -> Select[datetime]:
+    """The query of `find_creation_times`."""
+    return (
         select(ThirdPartyInvitation.created_at)
         .where(
             ThirdPartyInvitation.sender == sender,
@@ -268,7 +276,7 @@ def find_creation_times(
             ThirdPartyInvitation.created_at > since,
         )
         .order_by(ThirdPartyInvitation.created_at)
-    ).all()
+    )
 
 
 def move_state(

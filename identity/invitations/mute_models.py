@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, Select, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
@@ -43,8 +43,15 @@ def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute
 
 def find_times(session: Session, sender: str, since: datetime) -> list[datetime]:
     """When people reported this sender as unknown, and did not take it back; oldest first."""
+    return list(session.scalars(times(sender, since)))
+
+
+def times(
+    sender: ColumnElement[str] | str, since: ColumnElement[datetime] | datetime
+) -> Select[datetime]:
+    """The query of `find_times`."""
     said = select(Mute.since).where(Mute.sender == sender, Mute.since > since)
-    return list(session.scalars(said.order_by(Mute.since)))
+    return said.order_by(Mute.since)
 
 
 def find_often_muted(session: Session, since: datetime, most: int) -> list[str]:

@@ -14,8 +14,9 @@ from domain_rules.user_ids import homeserver_of
 from identity.core import continuity, outbox
 from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import JobKind, Lane
-from identity.homeservers import modules as homeserver_modules
+from identity.core.outbox import Job, JobKind, Lane
+from identity.homeservers import module_models, modules as homeserver_modules
+from identity.homeservers.module_models import HomeserverModule
 from identity.homeservers.modules import THIRD_PARTY_INVITED
 from identity.invitations import delivery
 from identity.mail import models as mails
@@ -40,8 +41,13 @@ UNKNOWN = "nobody said whether the room took it: no mail left"
 
 def order_room_check(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
     """Enqueue the job that asks whether the room holds it, unless a report confirms it first."""
-    outbox.enqueue(
-        session,
+    session.add(new_room_check(now, invitation))
+    outbox.wake(session, Lane.NORMAL)
+
+
+def new_room_check(now: datetime, invitation: ThirdPartyInvitation) -> Job:
+    """That job, for whoever inserts it with other rows, and wakes its lane."""
+    return outbox.new_job(
         JobKind.ROOM_TOOK,
         invitation.id,
         now,
@@ -53,8 +59,12 @@ def order_room_check(session: Session, now: datetime, invitation: ThirdPartyInvi
 
 def expected_confirmation(session: Session, now: datetime, sender: str) -> Awaits:
     """What must confirm a new invitation of this sender."""
-    homeserver = homeserver_of(sender)
-    tells = homeserver_modules.is_reporting(session, now, homeserver, THIRD_PARTY_INVITED)
+    return confirmation_by(module_models.find(session, homeserver_of(sender)), now)
+
+
+def confirmation_by(module: HomeserverModule | None, now: datetime) -> Awaits:
+    """What must confirm a new invitation from the homeserver of this module."""
+    tells = homeserver_modules.reports_now(module, now, THIRD_PARTY_INVITED)
     return Awaits.REPORT if tells else Awaits.GRACE
 
 

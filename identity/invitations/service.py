@@ -89,12 +89,27 @@ def extend(
         return False
     is_over = invitation.state == State.EXPIRED
     to = last_open_state(session, invitation) if is_over else None
+    prolong(session, now, invitation, to, by=by, days=days)
+    return True
+
+
+def prolong(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    to: State | None = None,
+    *,
+    by: str,
+    days: int = LIFETIME_DAYS,
+) -> None:
+    """As `extend`, for a live one (or `to` this state) that was read under the lock of its address."""
     until = max(invitation.expires_at, now + timedelta(days=days))
     detail = f"until {until.isoformat(timespec='seconds')}"
+    if to is None:
+        invitation.expires_at = until  # together with what else is new
     record_event(session, now, invitation, to, Happened.EXTENDED, by=by, detail=detail)
     invitation.expires_at = until
     session.flush()
-    return True
 
 
 def resend(

@@ -8,26 +8,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass
 from domain_rules.rules import RuleSet
+from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.accounts import room_members
-from identity.core import metrics, signatures
-from identity.core.database import count_after_commit
+from identity.core import inserting, metrics, outbox, signatures
+from identity.core.database import count_after_commit, limits_count
+from identity.core.outbox import Lane
 from identity.core.sealing import Vault
 from identity.core.strict_json import is_text
+from identity.freezes import service as freezes
+from identity.homeservers import standing as homeserver_standing
 from identity.invitations import delivery
 from identity.mail import models as mails
-from identity.threepids import associations
 
-from . import inviters, models as third_party_invitations, room_agreement, service as invitations
+from . import (
+    block_models as inviter_blocks,
+    history as invitation_events,
+    inviters,
+    request_facts,
+    room_agreement,
+    service as invitations,
+)
 from .history import Happened
 from .models import Delivery, State, ThirdPartyInvitation
-from .states import record_event
+from .request_facts import RequestFacts
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 TOKEN_BYTES = 32
@@ -71,6 +82,29 @@ class InviteRequest:
     anybody: bool = False
 
 
+def look(
+    session: Session, rules: RuleSet, now: datetime, invited: InviteRequest, *, locks: bool = True
+) -> RequestFacts:
+    """Lock the address and the quota of the sender, and read what `store` goes by."""
+    address, sender = invited.address, invited.sender
+    if locks:
+        mails.lock_address(session, address.canonical, sender)
+    decision = rules.decide(address)
+    for_guest = decision.account_class is not AccountClass.AGENT
+    return request_facts.find(
+        session,
+        now,
+        sender=sender,
+        address=address.canonical,
+        room_id=invited.room_id,
+        address_homeserver=decision.homeserver or "",
+        for_guest=for_guest,
+        quota=inviters.quota_of(for_guest=for_guest),
+        counted=inviters.DAY,
+        reported=inviters.UNKNOWN_WINDOW,
+    )
+
+
 def store(
     session: Session,
     rules: RuleSet,
@@ -79,41 +113,30 @@ def store(
     invited: InviteRequest,
     key: EphemeralKey,
     signing_key_id: str,
+    facts: RequestFacts | None = None,
 ) -> ThirdPartyInvitation:
     """Store the invitation; it is mailed or delivered once its room holds it.
 
     While this sender's invitation of this address to this room is live, a repeated request extends
-    it and returns the same one.
+    it and returns the same one. `facts`: what `look` read in this transaction.
 
     Raises AddressBound if somebody has the address and `typed` is exactly its canonical form (the
-    caller could have looked it up), or if both are known to be in the room. Also NotAllowed,
-    TooManyInvitations, InvitationsPaused, and what `inviters.check_may_invite` raises.
+    caller could have looked it up), or if both are known to be in the room. Also what `check`
+    raises.
     """
-    address = invited.address.canonical
-    mails.lock_address(session, address)
-    bound = associations.find_by_address(session, address)
-    if bound is not None and (
-        invited.typed == address or _share_room(session, invited, bound.user_id)
-    ):
-        raise problems.AddressBound(bound.user_id)
-    inviters.check_may_invite(
-        session, rules, now, invited.sender, invited.address, is_bound=bound is not None
-    )
-    for_guest = _is_for_guest(
-        rules, invited.address, is_welcome=bound is not None or invited.anybody
-    )
-    inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = _find_live(session, now, invited)
+    facts = facts or look(session, rules, now, invited)
+    if facts.bound is not None and invited.typed == invited.address.canonical:
+        raise problems.AddressBound(facts.bound)
+    for_guest = _check(session, rules, now, invited, facts)
+    live = facts.live
     if live is None:
-        inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
-        live = _insert(
-            session, now, invited, key, signing_key_id=signing_key_id, for_guest=for_guest
-        )
-    else:
-        _repeat(session, now, live, invited, for_guest=for_guest)
-    if bound is not None and live.awaits is None:
+        live = _new(now, invited, key, facts, signing_key_id=signing_key_id, for_guest=for_guest)
+        _insert(session, now, live, with_check=not invited.is_placed_by_us)
+        return live
+    _repeat(session, now, live, invited, for_guest=for_guest)
+    if facts.bound is not None and live.awaits is None:
         # Synapse looks up a hash of the typed text, so it did not find this address.
-        _deliver(session, now, live, bound.user_id)
+        _deliver(session, now, live, facts.bound)
     elif not invited.is_placed_by_us and room_agreement.is_open_question(session, now, live):
         room_agreement.order_room_check(session, now, live)
     return live
@@ -132,20 +155,11 @@ def new_ephemeral_key(vault: Vault) -> EphemeralKey:
 def check(session: Session, rules: RuleSet, now: datetime, *, invited: InviteRequest) -> None:
     """Raises what `store` would raise about sender and address; changes nothing.
 
-    Except AddressBound for an exact address: Synapse finds such people itself.
+    Except AddressBound for an exact address: Synapse finds such people itself. Raises AddressBound
+    if both are known to be in the room, NotAllowed, TooManyInvitations, InvitationsPaused, and what
+    `inviters.check_may_invite` raises.
     """
-    bound = associations.find_by_address(session, invited.address.canonical)
-    if bound is not None and _share_room(session, invited, bound.user_id):
-        raise problems.AddressBound(bound.user_id)
-    inviters.check_may_invite(
-        session, rules, now, invited.sender, invited.address, is_bound=bound is not None
-    )
-    for_guest = _is_for_guest(
-        rules, invited.address, is_welcome=bound is not None or invited.anybody
-    )
-    inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    if _find_live(session, now, invited) is None:
-        inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
+    _check(session, rules, now, invited, look(session, rules, now, invited, locks=False))
 
 
 def allowed_facts(given: Mapping[str, object]) -> dict[str, str]:
@@ -195,28 +209,41 @@ def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) ->
     return decision.account_class is not AccountClass.AGENT
 
 
-def _find_live(
-    session: Session, now: datetime, invited: InviteRequest
-) -> ThirdPartyInvitation | None:
-    return third_party_invitations.find_live(
-        session,
-        now,
-        address=invited.address.canonical,
-        room_id=invited.room_id,
-        sender=invited.sender,
+def _check(
+    session: Session, rules: RuleSet, now: datetime, invited: InviteRequest, facts: RequestFacts
+) -> bool:
+    """Whether it is for a guest. Raises as `check`."""
+    is_bound = facts.bound is not None
+    if facts.bound is not None and _share_room(session, invited, facts.bound):
+        raise problems.AddressBound(facts.bound)
+    freezes.refuse_invitation(facts.freezes)
+    inviter_blocks.refuse(facts.block, now)
+    homeserver_standing.check_not_suspended(
+        facts.homeservers.get(homeserver_in(invited.sender) or "")
     )
+    freezes.refuse_invitation(facts.freezes, invited.address)
+    if not is_bound:
+        inviters.refuse_retired(
+            facts.homeservers.get(rules.decide(invited.address).homeserver or "")
+        )
+    for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
+    inviters.refuse_paused(facts.reported, for_guest=for_guest)
+    if facts.live is None and limits_count(session):
+        inviters.refuse_over_quota(now, facts.full_since)
+    return for_guest
 
 
-def _insert(
-    session: Session,
+def _new(
     now: datetime,
     invited: InviteRequest,
     key: EphemeralKey,
+    facts: RequestFacts,
     *,
     signing_key_id: str,
     for_guest: bool,
 ) -> ThirdPartyInvitation:
-    invitation = ThirdPartyInvitation(
+    return ThirdPartyInvitation(
+        id=uuid4(),
         address=invited.address.canonical,
         room_id=invited.room_id,
         sender=invited.sender,
@@ -229,13 +256,20 @@ def _insert(
         created_at=now,
         asked_at=now,
         expires_at=now + LIFETIME,
-        awaits=room_agreement.expected_confirmation(session, now, invited.sender),
+        awaits=room_agreement.confirmation_by(facts.module, now),
     )
-    session.add(invitation)
-    session.flush()
-    record_event(session, now, invitation, None, Happened.CREATED, by=invited.sender)
+
+
+def _insert(
+    session: Session, now: datetime, made: ThirdPartyInvitation, *, with_check: bool
+) -> None:
+    """Insert it with its first event and, `with_check`, the job that asks whether its room holds it."""
+    event = invitation_events.new_event(made.id, now, Happened.CREATED, by=made.sender)
+    jobs = [room_agreement.new_room_check(now, made)] if with_check else []
+    inserting.insert_together(session, made, event, *jobs)
+    for job in jobs:
+        outbox.wake(session, Lane(job.lane))
     count_after_commit(session, metrics.INVITATION_CHANGES, state=State.QUEUED.value)
-    return invitation
 
 
 def _repeat(
@@ -247,10 +281,8 @@ def _repeat(
     for_guest: bool,
 ) -> None:
     live.for_guest = for_guest
-    session.flush()
-    invitations.extend(session, now, live, by=invited.sender)
     live.asked_at, live.facts = now, allowed_facts(invited.facts)
-    session.flush()
+    invitations.prolong(session, now, live, by=invited.sender)
 
 
 def _deliver(

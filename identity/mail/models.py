@@ -13,7 +13,7 @@ from domain_rules.addresses import EmailAddress
 from identity.core import outbox, tracing
 from identity.core.address_domains import domain_of
 from identity.core.database import Base, limits_count
-from identity.core.outbox import JobKind, Lane
+from identity.core.outbox import Job, JobKind, Lane
 from identity.core.personal_data import ADDRESS, TEXT
 
 from .quota import (
@@ -181,6 +181,29 @@ def order(
     """
     if due_at is None:
         due_at = earliest_by_bounds(session, now, address, template)
+    mail, job = new(
+        now,
+        template=template,
+        address=address,
+        language=language,
+        subject_id=subject_id,
+        due_at=due_at,
+    )
+    session.add_all((mail, job))
+    outbox.wake(session, LANES[template])
+    return mail
+
+
+def new(
+    now: datetime,
+    *,
+    template: Template,
+    address: str,
+    language: str,
+    subject_id: uuid.UUID,
+    due_at: datetime,
+) -> tuple[Mail, Job]:
+    """A mail and the job that sends it, for whoever inserts them with other rows, and wakes its lane."""
     due_at = max(due_at, now)
     mail = Mail(
         id=uuid.uuid4(),
@@ -193,9 +216,8 @@ def order(
         created_at=now,
         due_at=due_at,
     )
-    session.add(mail)
-    outbox.enqueue(session, JobKind.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
-    return mail
+    job = outbox.new_job(JobKind.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
+    return mail, job
 
 
 def bring_forward(session: Session, mail: Mail, due_at: datetime) -> None:
@@ -209,15 +231,16 @@ def find(session: Session, mail_id: uuid.UUID) -> Mail | None:
     return session.get(Mail, mail_id)
 
 
-def lock_address(session: Session, address: str) -> None:
+def lock_address(session: Session, *addresses: str) -> None:
     """Let one transaction at a time count and order mails to the mailbox of this address.
 
     A PostgreSQL advisory lock until the transaction ends; on SQLite a writing transaction is alone
-    anyway.
+    anyway. Of several, the locks are taken in this order.
     """
     if session.get_bind().dialect.name == "postgresql":
-        key = func.hashtext(f"mail:{mailbox_of(address)}")
-        session.execute(select(func.pg_advisory_xact_lock(cast(key, BigInteger))))
+        keys = [func.hashtext(f"mail:{mailbox_of(each)}") for each in addresses]
+        locks = [func.pg_advisory_xact_lock(cast(key, BigInteger)) for key in keys]
+        session.execute(select(*locks))
 
 
 def find_by_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]:

@@ -8,12 +8,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
+from identity.core import inserting, outbox
 from identity.core.database import limits_count
 from identity.core.one_time_codes.limits import DAY, HOUR
 from identity.core.one_time_codes.models import Purpose
@@ -23,10 +25,10 @@ from identity.core.tokens import Tokens
 from identity.freezes import service as freezes
 from identity.homeservers import models as homeservers
 from identity.mail import models as mails
-from identity.mail.quota import QUOTAS, Template, first_free_moment, longest_window
+from identity.mail.quota import BOUNDS, QUOTAS, Template, first_free_moment, longest_window
 
 from . import validation_sessions
-from .validation_sessions import ValidationSession
+from .validation_sessions import Beginning, ValidationSession
 
 WINDOW = timedelta(hours=24)  # to validate the address, and again to use the session
 SECRET = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
@@ -90,44 +92,42 @@ def request_validation(
     longer by the delay. The API has no way to say when the mail leaves.
     Raises TooManyMails if this account has reached its limit, and MailsFrozen.
     """
-    freezes.check_mail(session, now, wanted.address)
-    mails.lock_address(session, wanted.address.canonical)
-    opened = validation_sessions.latest_of(
+    opened = _new(vault, now, wanted)  # before the lock: others wait for it
+    mails.lock_address(session, opened.address)
+    known = validation_sessions.find_beginning(
         session,
-        address=wanted.address.canonical,
-        secret_hash=_hash(wanted.client_secret),
+        now,
+        address=wanted.address,
+        secret_hash=opened.secret_hash,
         user_id=wanted.user_id,
+        most=MAX_SESSIONS,
     )
-    is_open = opened is not None and not is_over(opened, now)
-    if opened is not None and is_open and wanted.send_attempt <= opened.send_attempt:
-        return opened
-    if (
-        opened is not None
-        and is_open
-        and validation_sessions.has_waiting_mail(session, opened, now)
-    ):
+    freezes.refuse_mail(known.freezes, wanted.address)
+    going_on = known.latest if known.latest and not is_over(known.latest, now) else None
+    if going_on and wanted.send_attempt <= going_on.send_attempt:
+        return going_on
+    if going_on:
+        opened = going_on
         opened.send_attempt, opened.next_link = wanted.send_attempt, wanted.next_link
-        return opened  # the mail that waits brings the code
-    own = _own_times(session, now, wanted.user_id, wanted.address.canonical)
-    opens_at = now if is_open else _may_open_at(session, now, wanted.user_id)
-    again_at = max(first_free_moment([(own, OWN_QUOTAS)], now), opens_at)
-    if again_at > now:
-        raise problems.TooManyMails(math.ceil((again_at - now).total_seconds()))
-    if opened is None or not is_open:
-        opened = _open(session, vault, now, wanted)
-    opened.send_attempt, opened.next_link = wanted.send_attempt, wanted.next_link
-    opened.language, opened.asked_at = wanted.language, now
-    mails.order(
-        session,
+        if known.is_waiting:
+            return opened  # the mail that waits brings the code
+        opened.language, opened.asked_at = wanted.language, now
+    leaves_at = now
+    if limits_count(session):
+        _check_own_limits(now, known, is_new=going_on is None)
+        leaves_at = _leaves_at(now, known)
+    mail, job = mails.new(
         now,
         template=Template.CLIENT_VERIFY,
         address=opened.address,
         language=opened.language,
         subject_id=opened.id,
-        due_at=_leaves_at(session, now, opened.address, own),
+        due_at=leaves_at,
     )
-    session.flush()
-    session.refresh(opened)
+    if leaves_at > now:
+        set_committed_value(opened, "waited_until", leaves_at)
+    inserting.insert_together(session, *(() if going_on else (opened,)), mail, job)
+    outbox.wake(session, mails.LANES[Template.CLIENT_VERIFY])
     return opened
 
 
@@ -211,24 +211,25 @@ def _own_times(session: Session, now: datetime, user_id: str, address: str) -> l
     return validation_sessions.mail_times(session, user_id, mailbox, since)
 
 
-def _leaves_at(session: Session, now: datetime, address: str, own: list[datetime]) -> datetime:
+def _check_own_limits(now: datetime, known: Beginning, *, is_new: bool) -> None:
+    """Raises TooManyMails. `is_new`: it would be another session, see MAX_SESSIONS."""
+    again_at = first_free_moment([(known.own, OWN_QUOTAS)], now)
+    if is_new and known.full_since is not None:
+        again_at = max(again_at, known.full_since + DAY)
+    if again_at > now:
+        raise problems.TooManyMails(math.ceil((again_at - now).total_seconds()))
+
+
+def _leaves_at(now: datetime, known: Beginning) -> datetime:
     """When the mail leaves by the limits of all accounts; one an hour is reserved for each."""
-    at = mails.earliest_by_bounds(session, now, address, Template.CLIENT_VERIFY)
-    earliest = max(now, own[-1] + HOUR) if own else now
-    reserved = mails.earliest_by_quotas(session, earliest, address, (Template.CLIENT_VERIFY,), PACE)
-    return min(at, reserved)
+    bounds = [(known.sent, each.quotas) for each in BOUNDS[Template.CLIENT_VERIFY]]
+    earliest = max(now, known.own[-1] + HOUR) if known.own else now
+    return min(first_free_moment(bounds, now), first_free_moment([(known.sent, PACE)], earliest))
 
 
-def _may_open_at(session: Session, now: datetime, user_id: str) -> datetime:
-    """When this account may open another session, see MAX_SESSIONS."""
-    times = validation_sessions.opened_times(session, user_id, now - DAY)
-    if not limits_count(session) or len(times) < MAX_SESSIONS:
-        return now
-    return times[-MAX_SESSIONS] + DAY
-
-
-def _open(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:
+def _new(vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:
     opened = ValidationSession(
+        id=uuid4(),
         address=wanted.address.canonical,
         secret_hash=_hash(wanted.client_secret),
         sealed_secret=vault.seal(wanted.client_secret),
@@ -236,11 +237,11 @@ def _open(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Vali
         device=wanted.device,
         language=wanted.language,
         send_attempt=wanted.send_attempt,
+        next_link=wanted.next_link,
         created_at=now,
         asked_at=now,
     )
-    session.add(opened)
-    session.flush()
+    set_committed_value(opened, "waited_until", None)
     return opened
 
 

@@ -51,22 +51,28 @@ def store() -> Response:
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     about_address(address.canonical)
+    invited = InviteRequest(
+        *(body.address, address, body.room_id, body.sender, sent),
+        anybody=services.settings.association_policy == "any",
+    )
+    fresh = store_invite.new_ephemeral_key(services.vault)  # before the locks: others wait for them
     with services.database.transaction() as session:
+        facts = store_invite.look(session, rules, now, invited)
         if not account_classes.is_agent(session, rules, body.sender):
             raise problems.NotAllowed("Guests do not invite.")
-        key = signing_keys.current_key(session, services.vault, now)
+        key = facts.signing_key or signing_keys.current_key(session, services.vault, now)
         invitation = store_invite.store(
             session,
             rules,
             now,
-            invited=InviteRequest(
-                *(body.address, address, body.room_id, body.sender, sent),
-                anybody=services.settings.association_policy == "any",
-            ),
-            key=store_invite.new_ephemeral_key(services.vault),
+            invited=invited,
+            key=fresh,
             signing_key_id=key.key_id,
+            facts=facts,
         )
-        # An invitation that existed before keeps the key that its room knows.
-        lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
-        keys = store_invite.keys_of(invitation, lasting, services.settings.public_url)
-        return jsonify(token=invitation.token, **keys)
+        lasting = key.public
+        if invitation.signing_key_id != key.key_id:
+            # An invitation that existed before keeps the key that its room knows.
+            lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or lasting
+    keys = store_invite.keys_of(invitation, lasting, services.settings.public_url)
+    return jsonify(token=invitation.token, **keys)

@@ -150,7 +150,8 @@ def test_a_worker_that_starts_without_its_broker_works_is_listed_and_hears_bells
         return address if redis_server.bells()[0] else None
 
     last = wait_for(ring, what="a bell is rung", pause=5.0)
-    wait_for(lambda: redis_server.bells() == (1, 0), what="it is heard")
+    # A bell follows the answer, so there may be one more by now.
+    wait_for(lambda: redis_server.bells()[1] == 0, what="it is heard")
     smtp_server.wait_for_mail(last)
     assert worker.stop() == 0
     assert "worker" not in kinds(guichet_processes, federation)
