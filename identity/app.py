@@ -53,6 +53,7 @@ from .console.pages import (
     testing as console_testing,
 )
 from .core import templates
+from .core.node_epoch import ShortMemory
 from .domain_requests.pages import my_domain, status as my_domain_status
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -64,12 +65,14 @@ from .sign_up.pages import check as code_page, start
 from .synapse_api.api import module, predecessors, registration
 from .threepids import pages as client_link
 from .threepids.api import accounts, lookup, terms, validation, versions
+from .threepids.callers import Caller
 from .web import (
     api_errors,
     api_headers,
     guards,
     information,
     internal_gate,
+    matrix_guards,
     request_record,
     site,
     unknown_paths,
@@ -194,6 +197,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     app = Site("identity", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = services
     app.extensions[guards.KNOWN] = KnownCredentials()
+    app.extensions[matrix_guards.CALLERS] = ShortMemory[Caller](services.database.epoch)
     secret, fallbacks = services.tokens.session_keys()
     at_https = services.settings.public_url.startswith("https://")
     app.config.update(

@@ -66,7 +66,9 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
         given = record.__dict__
         line |= {name: given[name] for name in FIELDS if name in given}
         line |= {"level": record.levelname.lower(), "logger": record.name}
-        line["timestamp"] = f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        line["timestamp"] = (
+            f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        )
         return json.dumps(tracing.add_ids(None, "", line))
 
 
