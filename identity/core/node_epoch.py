@@ -18,13 +18,12 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from .private_files import private_file
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 FILE = "epoch"  # in the data folder
 BYTES = 16
+MODE = 0o660  # the worker may be another user, of the same group; the folder keeps all others out
 LASTS = 2.0  # seconds, from before the database was asked
 MOST = 5_000  # answers that one process remembers
 ENDS_BY = "ends_memory"  # in the `info` of a table, and of a session that did one of these
@@ -68,11 +67,13 @@ class NodeEpoch:
 
     def _make(self) -> None:
         try:
-            private_file(self._file)
+            with _opened(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY) as made:
+                os.fchmod(made, MODE)
+                os.pwrite(made, os.urandom(BYTES), 0)
+        except FileExistsError:
+            return  # another process was faster
         except OSError as error:
             self._tell(error)
-        else:
-            self.renew()
 
     def _tell(self, error: OSError) -> None:
         if not self._is_told:
@@ -82,7 +83,7 @@ class NodeEpoch:
 
 @contextmanager
 def _opened(file: Path, flags: int) -> Iterator[int]:
-    opened = os.open(file, flags | os.O_CLOEXEC)
+    opened = os.open(file, flags | os.O_CLOEXEC, MODE)
     try:
         yield opened
     finally:

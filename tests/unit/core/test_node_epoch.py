@@ -1,5 +1,8 @@
 """What one process remembers: two seconds at most, and nothing from before a change on its node."""
 
+import os
+import stat
+
 import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -119,6 +122,16 @@ def test_a_file_that_was_cut_short_is_written_anew(tmp_path, epoch):
     (tmp_path / node_epoch.FILE).write_bytes(b"short")
     assert epoch.read() is None
     assert epoch.read() == epoch.read() is not None
+
+
+def test_the_worker_may_write_it_as_another_user_of_the_group(tmp_path):
+    """As in deploy/systemd, whose units have this umask."""
+    before = os.umask(0o027)
+    try:
+        made(tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / node_epoch.FILE).stat().st_mode) == 0o660
 
 
 def test_it_holds_so_many_at_most_and_what_is_over_goes(epoch, seconds, monkeypatch):
