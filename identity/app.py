@@ -1,6 +1,7 @@
 """The Flask application: `create_app(services)` registers the APIs and pages of all stories."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from flask import Flask, Request
@@ -52,6 +53,7 @@ from .console.pages import (
     testing as console_testing,
 )
 from .core import templates
+from .core.node_epoch import ShortMemory
 from .domain_requests.pages import my_domain, status as my_domain_status
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -63,16 +65,19 @@ from .sign_up.pages import check as code_page, start
 from .synapse_api.api import module, predecessors, registration
 from .threepids import pages as client_link
 from .threepids.api import accounts, lookup, terms, validation, versions
+from .threepids.callers import Caller
 from .web import (
     api_errors,
     api_headers,
     guards,
     information,
     internal_gate,
+    matrix_guards,
     request_record,
     site,
     unknown_paths,
 )
+from .web.answers import Answer, Json
 from .web.known_credentials import KnownCredentials
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
@@ -147,17 +152,30 @@ class Site(Flask):
     """The Flask class, which takes its own URLs from the settings and ignores the Host header."""
 
     jinja_loader = FileSystemLoader(templates.FOLDERS)
+    json_provider_class = Json
+    response_class = Answer
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Make redirects and absolute URLs begin with the public URL, or with that of the console."""
-        adapter = super().create_url_adapter(request)
-        if request is not None and adapter is not None:
-            settings = self.extensions[EXTENSION].settings
-            is_console = request.path.startswith(OF_THE_CONSOLE)
-            own = urlsplit(settings.console_origin if is_console else settings.public_url)
-            adapter.url_scheme, adapter.server_name = own.scheme, own.netloc
-            adapter.path_info = adapter.path_info or "/"
-        return adapter
+        if request is None:
+            return super().create_url_adapter(request)
+        settings = self.extensions[EXTENSION].settings
+        is_console = request.path.startswith(OF_THE_CONSOLE)
+        own = urlsplit(settings.console_origin if is_console else settings.public_url)
+        return MapAdapter(
+            self.url_map,
+            own.netloc,
+            script_name=request.root_path or "/",
+            subdomain="",
+            url_scheme=own.scheme,
+            path_info=request.path,
+            default_method=request.method,
+            query_args=request.query_string.decode(errors="replace"),
+        )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: nothing here is a coroutine, and asking that costs at each call."""
+        return func
 
 
 class Number(IntegerConverter):
@@ -179,6 +197,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     app = Site("identity", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = services
     app.extensions[guards.KNOWN] = KnownCredentials()
+    app.extensions[matrix_guards.CALLERS] = ShortMemory[Caller](services.database.epoch)
     secret, fallbacks = services.tokens.session_keys()
     at_https = services.settings.public_url.startswith("https://")
     app.config.update(

@@ -7,6 +7,7 @@ brackets, with a zone, in quotes, IPv4 inside IPv6, the words of RFC 7239 (Forwa
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
@@ -93,6 +94,7 @@ def identify_caller(
     return Caller(str(here), f"the trusted proxy {here} named nobody: does it write {header}?")
 
 
+@lru_cache(maxsize=4096)
 def read_address(text: str) -> Address | None:
     """The address of a hop, as IPv4 if it is an IPv4 address in IPv6; None if there is none."""
     written = _unquoted(text)

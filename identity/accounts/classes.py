@@ -19,11 +19,17 @@ def is_agent(session: Session, rules: RuleSet, user_id: str) -> bool:
     Verified addresses count, associations alone do not.
     """
     homeserver = homeservers.find(session, homeserver_of(user_id))
-    if homeserver is None or homeserver.class_source == "guest":
-        return False
-    if homeserver.class_source == "agent":
-        return True
+    of_all = of_everybody(homeserver.class_source if homeserver is not None else None)
+    if of_all is not None:
+        return of_all is AccountClass.AGENT
     return has_agents_address(rules, verified_addresses.addresses_of(session, user_id))
+
+
+def of_everybody(class_source: str | None) -> AccountClass | None:
+    """The class of all users of a homeserver (None: not registered); None: each has their own."""
+    if class_source is None or class_source == "guest":
+        return AccountClass.GUEST
+    return AccountClass.AGENT if class_source == "agent" else None
 
 
 def has_agents_address(rules: RuleSet, addresses: Iterable[str]) -> bool:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import (
+    DBAPIError,
     IntegrityError,
     InterfaceError,
     InternalError,
@@ -44,10 +46,13 @@ from identity.settings import Settings
 from . import database_deadlines, metrics
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
+from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .metrics import Family
+from .node_epoch import FILE, NodeEpoch, ends_memory
 from .private_files import narrow_if_there, private_file
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
@@ -65,6 +70,7 @@ AWAY: tuple[type[SQLAlchemyError], ...] = (
     InternalError,  # it is read-only, ended the transaction, or its files are broken
 )
 """What is raised while the database does not answer, answers too late, or takes no changes."""
+ASKING = "guichet_asking"  # among the execution options of an engine: the options of connections of `Database.ask`
 AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
 
@@ -169,14 +175,21 @@ class Database:
         wake_outbox: Callable[[set[str]], None] | None = None,
         *,
         limited: bool = True,
+        epoch: NodeEpoch | None = None,
     ) -> None:
-        """`limited`: whether limits on mails, invitations and tries hold."""
+        """`limited`: whether limits on mails, invitations and tries hold.
+
+        `epoch`: what ends the memory of the node's processes after a commit that asks for it.
+        """
         self.engine = engine
+        self.epoch = epoch
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
         self.takes_changes = True  # when a change was last tried, by the heartbeat
         kind = Session if limited else UnlimitedSession
         self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
-        self._availability: Availability | None = engine.get_execution_options().get(AVAILABILITY)
+        options = engine.get_execution_options()
+        self._availability: Availability | None = options.get(AVAILABILITY)
+        self._asked = engine.execution_options(**options.get(ASKING, {}))
 
     @property
     def is_away(self) -> bool:
@@ -194,8 +207,14 @@ class Database:
         database did not answer lately.
         """
         self._refuse_if_away()
-        with self._sessions.begin() as session:
-            yield session
+        with self._sessions() as session:
+            try:
+                with session.begin():
+                    yield session
+            finally:
+                # Also if the commit failed: the database may have carried it out.
+                if self.epoch is not None and ends_memory(session):
+                    self.epoch.renew()
         for family, labels in session.info.get(COUNTS, ()):
             family.inc(**labels)
         lanes: set[str] = session.info.get(LANES, set())
@@ -212,6 +231,24 @@ class Database:
             # A rollback would make the driver forget the statements that it has prepared.
             if began := connection.get_transaction():
                 began.commit()
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """What a question answers that only reads, by Core, and that any request asks.
+
+        Each statement is a transaction of its own. The connection is not tried before: if it turns
+        out to be broken, the question is asked once more, on a fresh one. Raises as `transaction`.
+        """
+        try:
+            return self._ask(question)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._ask(question)
+
+    def _ask(self, question: Callable[[Connection], T]) -> T:
+        self._refuse_if_away()
+        with untried(), self._asked.connect() as connection:
+            return question(connection)
 
     def overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.
@@ -244,7 +281,8 @@ def open_database(
 ) -> Database:
     """The database of these settings, with timeouts for connections, locks and statements."""
     engine = make_engine(settings.database, patience)
-    return Database(engine, wake_outbox, limited=settings.limits == "on")
+    epoch = NodeEpoch(settings.data_dir / FILE)
+    return Database(engine, wake_outbox, limited=settings.limits == "on", epoch=epoch)
 
 
 def make_engine(url: str, patience: Patience = WORK) -> Engine:
@@ -258,6 +296,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _record_fault)
+        engine.update_execution_options(**{ASKING: {"guichet_reads_only": True}})
         return engine
     address, through_pooler = without_pooler(url)
     arguments = database_deadlines.connect_args(patience)
@@ -267,15 +306,17 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     engine = create_engine(
         address,
         hide_parameters=True,  # they are addresses, hashes and secrets, and errors are logged
-        pool_pre_ping=True,
         pool_timeout=patience.connect,
         connect_args=arguments,
     )
     if through_pooler:
         limit_each_transaction(engine, patience)
+    try_connections(engine)
     availability = Availability(partial(_ping, engine))
     database_deadlines.bound(engine, patience, availability)
-    engine.update_execution_options(**{AVAILABILITY: availability})
+    # Saves BEGIN and ROLLBACK. Behind a pooler, each transaction has to begin with the time-outs.
+    asking = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
+    engine.update_execution_options(**{AVAILABILITY: availability, ASKING: asking})
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
     event.listen(engine, "handle_error", _record_fault)
     return engine

@@ -43,6 +43,7 @@ class Family:
         self.kind, self.name, self.meaning = kind, NAMESPACE + name, meaning
         self.labels, self._buckets = labels, buckets
         self._made: Any = None
+        self._children: dict[tuple[str, ...], Any] = {}
 
     def inc(self, amount: float = 1, /, **labels: str) -> None:
         """Add to a counter."""
@@ -71,11 +72,17 @@ class Family:
 
     def forget(self) -> None:
         """Begin anew, with the values where they are kept from now on."""
-        self._made = None
+        self._made, self._children = None, {}
 
     def _child(self, labels: dict[str, str]) -> Any:
-        metric = self._metric()
-        return metric.labels(**labels) if labels else metric
+        if not labels:
+            return self._metric()
+        # The library sorts, checks and converts the labels each time; here it is asked once.
+        children, key = self._children, (*labels, *labels.values())
+        child = children.get(key)
+        if child is None:
+            child = children[key] = self._metric().labels(**labels)
+        return child
 
     def _metric(self) -> Any:
         if self._made is None:

@@ -7,6 +7,7 @@ from sqlalchemy import false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
+from identity.core.node_epoch import CHANGE_ENDS
 
 GUEST: Final = "guest"
 
@@ -15,6 +16,7 @@ class Homeserver(Base):
     """One registered homeserver. Its secrets are sealed, see secrets.py."""
 
     __tablename__ = "homeservers"
+    __table_args__ = CHANGE_ENDS
 
     name: Mapped[str] = mapped_column(primary_key=True)  # server name: host[:port]
     url: Mapped[str]  # client and administration API, without a path

@@ -56,7 +56,12 @@ def check_reachable(row: Homeserver, now: datetime) -> None:
 def check_not_suspended(row: Homeserver | None) -> None:
     """Raises HomeserverSuspended."""
     if row is not None and row.suspended_at is not None:
-        raise problems.HomeserverSuspended(key_of(row.name), label=row.label)
+        raise suspended(row.name, row.label)
+
+
+def suspended(name: str, label: str) -> problems.HomeserverSuspended:
+    """The refusal of a homeserver that is suspended."""
+    return problems.HomeserverSuspended(key_of(name), label=label)
 
 
 def check_user(session: Session, user_id: str) -> None:

@@ -1,6 +1,7 @@
 """/info and /internal-info: the homeserver of an address by the rules, and where its owner is."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -8,10 +9,9 @@ from flask import Blueprint, Response, jsonify
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
 from identity.core.database import AWAY
-from identity.homeservers import standing as homeserver_standing
 from identity.invitations import service as invitations
 from identity.networks import is_in
-from identity.threepids import account_models as identity_accounts, associations
+from identity.threepids import associations, callers
 from identity.web import parameters
 from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, services
@@ -152,8 +152,5 @@ def _is_known_caller() -> bool:
         return False
     if calling_homeserver() is not None:
         return True
-    with services.database.reading() as session:
-        account = identity_accounts.find_by_token(session, token, services.now())
-        if account is not None:
-            homeserver_standing.check_user(session, account.user_id)
-        return account is not None
+    found = services.database.ask(partial(callers.find, token=token, now=services.now()))
+    return found is not None

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.node_epoch import DELETE_ENDS
 from identity.core.personal_data import USER_ID
 from identity.mail import models as mails
 
@@ -26,6 +27,7 @@ class AccessToken(Base):
     """One token of one user. Only its hash is stored; a token that ends is deleted."""
 
     __tablename__ = "identity_tokens"
+    __table_args__ = DELETE_ENDS
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)  # SHA-256
     user_id: Mapped[str] = mapped_column(index=True, info=USER_ID)
@@ -46,6 +48,7 @@ class AcceptedTerms(Base):
     """A user has accepted the text at this URL."""
 
     __tablename__ = "accepted_terms"
+    __table_args__ = DELETE_ENDS
 
     user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     url: Mapped[str] = mapped_column(primary_key=True)
@@ -59,6 +62,7 @@ class IdentityAccount:
     user_id: str
     token_hash: str = field(repr=False)
     used_at: datetime  # the last recorded use
+    ends_at: datetime  # by time, if it is not used again
 
     @property
     def homeserver(self) -> str:
@@ -69,19 +73,17 @@ class IdentityAccount:
 def issue(session: Session, now: datetime, *, user_id: str) -> str:
     """Issue a token; only its hash is stored. 256 random bits need no slow hash."""
     token = secrets.token_urlsafe(32)
-    session.add(AccessToken(token_hash=_hash(token), user_id=user_id, created_at=now))
+    session.add(AccessToken(token_hash=hash_of(token), user_id=user_id, created_at=now))
     return token
 
 
-def find_by_token(session: Session, token: str, now: datetime) -> IdentityAccount | None:
-    """The account of a token; None if it has ended or expired. Nothing is cached."""
-    row = session.get(AccessToken, _hash(token))
-    if row is None:
-        return None
-    used_at = row.last_used_at or row.created_at
-    if now >= min(row.created_at + LIFETIME, used_at + UNUSED):
-        return None
-    return IdentityAccount(row.user_id, row.token_hash, used_at)
+def account_of(
+    user_id: str, token_hash: str, created_at: datetime, last_used_at: datetime | None
+) -> IdentityAccount:
+    """The account of a stored token."""
+    used_at = last_used_at or created_at
+    ends_at = min(created_at + LIFETIME, used_at + UNUSED)
+    return IdentityAccount(user_id, token_hash, used_at, ends_at)
 
 
 def record_use(session: Session, account: IdentityAccount, now: datetime) -> None:
@@ -170,5 +172,6 @@ def _is_over(now: datetime) -> ColumnElement[bool]:
     return (AccessToken.created_at <= now - LIFETIME) | (used_at <= now - UNUSED)
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """The hash under which a token is stored."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import canonical_or_typed
@@ -15,38 +16,38 @@ Algorithm = Literal["sha256", "none"]
 MEDIUM = " email"  # with the algorithm "none", follows the address
 
 
-def current_pepper(session: Session) -> str:
+def current_pepper(asked: Connection | Session) -> str:
     """The pepper in force. Raises Unavailable before the first account exists."""
-    current = peppers.find_current(session)
-    if current is None:
+    found = asked.scalar(peppers.current())
+    if found is None:
         raise Unavailable
-    return current.pepper
+    return found
 
 
 def find(
-    session: Session,
+    asked: Connection | Session,
     now: datetime,
     *,
     by_agent: bool,
     algorithm: Algorithm,
     with_pepper: str,
-    asked: Collection[str],
+    texts: Collection[str],
 ) -> dict[str, str]:
-    """Entry of `asked` → user ID, where one is bound; {} for a guest. Raises WrongPepper."""
+    """Entry of `texts` → user ID, where one is bound; {} for a guest. Raises WrongPepper."""
     if algorithm == "none":
         clear = {
             text: canonical_or_typed(text.removesuffix(MEDIUM))
-            for text in asked
+            for text in texts
             if text.endswith(MEDIUM)
         }
         bound = lookup_queries.find_by_address(
-            session, now, pepper=with_pepper, addresses=set(clear.values())
+            asked, now, pepper=with_pepper, addresses=set(clear.values())
         )
     else:
-        clear = {text: text for text in asked}
-        bound = lookup_queries.find_by_hash(session, now, pepper=with_pepper, hashes=set(asked))
+        clear = {text: text for text in texts}
+        bound = lookup_queries.find_by_hash(asked, now, pepper=with_pepper, hashes=set(texts))
     if bound is None:
-        raise WrongPepper(algorithm, current_pepper(session))
+        raise WrongPepper(algorithm, current_pepper(asked))
     if not by_agent:
         return {}
     return {text: bound[key] for text, key in clear.items() if key in bound}

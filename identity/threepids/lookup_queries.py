@@ -3,45 +3,61 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from identity.core.database import UtcDateTime
+from identity.core.lists import is_among
+
 from . import peppers
-from .associations import Association, has_address
+from .associations import Association
 from .peppers import LookupHash, Pepper
 
 Key = tuple[str, str]
 """Medium and address of the last association hashed."""
 
 
+def _in_force(query: Select[str, str]) -> Select[str, str]:
+    """Select from the pepper's row, so that a valid pepper yields a row even if nobody is found."""
+    return query.select_from(Pepper).where(
+        Pepper.pepper == bindparam("pepper"),
+        Pepper.in_force_at.is_not(None),
+        or_(Pepper.ends_at.is_(None), Pepper.ends_at > bindparam("now", type_=UtcDateTime())),
+    )
+
+
+# One statement for any number of them: see core/lists.py.
+BY_HASH = (
+    _in_force(select(LookupHash.hash, Association.user_id))
+    .outerjoin(
+        LookupHash,
+        and_(LookupHash.pepper_number == Pepper.number, is_among(LookupHash.hash, "hashes")),
+    )
+    .outerjoin(
+        Association,
+        and_(Association.medium == LookupHash.medium, Association.address == LookupHash.address),
+    )
+)
+BY_ADDRESS = _in_force(select(Association.address, Association.user_id)).outerjoin(
+    Association,
+    and_(Association.medium == "email", is_among(Association.address, "addresses")),
+)
+
+
 def find_by_hash(
-    session: Session, now: datetime, *, pepper: str, hashes: Collection[str]
+    asked: Connection | Session, now: datetime, *, pepper: str, hashes: Collection[str]
 ) -> dict[str, str] | None:
     """Hash → user ID, of the associated ones. None if this pepper is not in use."""
-    query = (
-        _in_force(now, pepper, select(LookupHash.hash, Association.user_id))
-        .outerjoin(
-            LookupHash,
-            and_(LookupHash.pepper_number == Pepper.number, LookupHash.hash.in_(hashes)),
-        )
-        .outerjoin(
-            Association,
-            and_(
-                Association.medium == LookupHash.medium, Association.address == LookupHash.address
-            ),
-        )
-    )
-    return _found(session.execute(query).all())
+    given = {"now": now, "pepper": pepper, "hashes": hashes}
+    return _found(asked.execute(BY_HASH, given).all())
 
 
 def find_by_address(
-    session: Session, now: datetime, *, pepper: str, addresses: Collection[str]
+    asked: Connection | Session, now: datetime, *, pepper: str, addresses: Collection[str]
 ) -> dict[str, str] | None:
     """Email address → user ID, of the associated ones. None if this pepper is not in use."""
-    query = _in_force(now, pepper, select(Association.address, Association.user_id)).outerjoin(
-        Association, has_address(addresses)
-    )
-    return _found(session.execute(query).all())
+    given = {"now": now, "pepper": pepper, "addresses": addresses}
+    return _found(asked.execute(BY_ADDRESS, given).all())
 
 
 def hash_next(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key | None:
@@ -68,15 +84,6 @@ def hash_next(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key
 def count_associations(session: Session) -> int:
     """How many associations there are."""
     return session.scalar(select(func.count()).select_from(Association)) or 0
-
-
-def _in_force(now: datetime, pepper: str, query: Select[str, str]) -> Select[str, str]:
-    """Select from the pepper's row, so that a valid pepper yields a row even if nobody is found."""
-    return query.select_from(Pepper).where(
-        Pepper.pepper == pepper,
-        Pepper.in_force_at.is_not(None),
-        or_(Pepper.ends_at.is_(None), Pepper.ends_at > now),
-    )
 
 
 def _found(rows: Sequence[Row[str, str]]) -> dict[str, str] | None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Select,
     delete,
     func,
     or_,
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.node_epoch import CHANGE_ENDS
 from identity.core.personal_data import ADDRESS, HASH
 
 # A PostgreSQL advisory lock: shared while binding, exclusive while the set of peppers changes.
@@ -34,12 +36,17 @@ class Pepper(Base):
     """One pepper: hashes are added until it is put in force; it is valid until it ends."""
 
     __tablename__ = "lookup_peppers"
+    __table_args__ = CHANGE_ENDS
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     pepper: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     in_force_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]
+
+
+IN_FORCE = (Pepper.in_force_at.is_not(None), Pepper.ends_at.is_(None))
+"""Which pepper clients are told."""
 
 
 class LookupHash(Base):
@@ -86,9 +93,12 @@ def lock_peppers(session: Session, *, alone: bool = False) -> None:
 
 def find_current(session: Session) -> Pepper | None:
     """The pepper in force, which clients are told."""
-    return session.scalars(
-        select(Pepper).where(Pepper.in_force_at.is_not(None), Pepper.ends_at.is_(None))
-    ).one_or_none()
+    return session.scalars(select(Pepper).where(*IN_FORCE)).one_or_none()
+
+
+def current() -> Select[str]:
+    """Selects the pepper in force."""
+    return select(Pepper.pepper).where(*IN_FORCE)
 
 
 def find_being_filled(session: Session) -> Pepper | None:

@@ -1,7 +1,10 @@
 """Security and CORS headers of the APIs."""
 
+from functools import cache
+
 from flask import Response, current_app, request
 
+from .answers import Answer
 from .api_errors import is_for_programs
 from .request_context import is_https
 
@@ -28,17 +31,16 @@ NEVER_CROSS_ORIGIN = (
 
 def protect(response: Response) -> Response:
     """Add the headers that an answer of an API does not have yet; pages have their own."""
-    if not is_for_programs():
-        return response
-    wanted = ALWAYS | CROSS_ORIGIN if _is_for_browsers(request.path) else ALWAYS
-    if is_https():
-        wanted = wanted | HSTS
-    # One pass over the existing headers instead of one for each: this is a tenth of /info's time.
-    existing = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs
-    response.headers.extend(
-        [(name, value) for name, value in wanted.items() if name.lower() not in existing]
-    )
+    path = request.path
+    if is_for_programs(path) and isinstance(response, Answer):
+        response.constants = _wanted(is_for_browsers=_is_for_browsers(path), at_https=is_https())
     return response
+
+
+@cache
+def _wanted(*, is_for_browsers: bool, at_https: bool) -> tuple[tuple[str, str], ...]:
+    wanted = ALWAYS | (CROSS_ORIGIN if is_for_browsers else {}) | (HSTS if at_https else {})
+    return tuple(wanted.items())
 
 
 def _is_for_browsers(path: str) -> bool:

@@ -2,19 +2,21 @@
 
 import logging
 from datetime import datetime
+from functools import partial
 
-from flask import g, request
+from flask import current_app, g, request
 
 from identity.core.database import AWAY
-from identity.homeservers import standing as homeserver_standing
+from identity.core.node_epoch import ShortMemory
 from identity.problems import MissingParameter, SignedOut, TermsNotSigned
-from identity.threepids import account_models as identity_accounts
-from identity.threepids.account_models import IdentityAccount
+from identity.threepids import account_models as identity_accounts, callers
+from identity.threepids.callers import Caller
 from identity.web import parameters
 from identity.web.guards import bearer_token
 from identity.web.request_context import services
 
 V2 = "/_matrix/identity/v2"
+CALLERS = "guichet_callers"  # among the extensions of the application
 
 log = logging.getLogger(__name__)
 
@@ -39,52 +41,56 @@ def signed_in_by_query() -> None:
         check_terms(account)
 
 
-def caller() -> IdentityAccount:
-    """The account of this request, in a view behind one of the guards above."""
-    account: IdentityAccount = g.identity_account
-    return account
+def caller() -> Caller:
+    """The caller of this request, in a view behind one of the guards above."""
+    found: Caller = g.identity_account
+    return found
 
 
-def signed_in_account(token: str | None) -> IdentityAccount:
-    """The account of a token, which becomes the `caller()`. Raises SignedOut, HomeserverSuspended."""
+def signed_in_account(token: str | None) -> Caller:
+    """The account of a token, which becomes the `caller()`. Raises SignedOut, HomeserverSuspended.
+
+    What the database said of it counts for two seconds at most, and no longer than until a token
+    ends, or the standing of a homeserver changes, on this node: see core/node_epoch.py.
+    """
     if not token:
         raise SignedOut("An access token is needed here.")
     now = services.now()
-    with services.database.reading() as session:
-        account = identity_accounts.find_by_token(session, token, now)
-        if account is not None:
-            homeserver_standing.check_user(session, account.user_id)
-    if account is None:
+    known: ShortMemory[Caller] = current_app.extensions[CALLERS]
+    found = known.get(identity_accounts.hash_of(token), partial(_ask, token, now))
+    if found is None or now >= found.ends_at:
         raise SignedOut
-    if identity_accounts.is_use_to_be_recorded(account, now):
-        _record_use(account, now)
-    g.identity_account = account
-    return account
+    g.identity_account = found
+    return found
 
 
-def bearer_account() -> IdentityAccount | None:
+def bearer_account() -> Caller | None:
     """The account of the bearer token; None if there is none. Raises SignedOut."""
     token = bearer_token()
     return None if token is None else signed_in_account(token)
 
 
-def check_terms(account: IdentityAccount) -> None:
-    """Raises TermsNotSigned if the account has not accepted the terms."""
-    if not services.terms.policies:
+def check_terms(user: Caller) -> None:
+    """Raises TermsNotSigned if the user has not accepted the terms."""
+    terms = services.terms
+    if terms.are_accepted(user.accepted):
         return
-    with services.database.reading() as session:
-        accepted = identity_accounts.accepted_urls(session, account.user_id)
-    if not services.terms.are_accepted(accepted):
+    with services.database.reading() as session:  # perhaps accepted since
+        accepted = identity_accounts.accepted_urls(session, user.user_id)
+    if not terms.are_accepted(accepted):
         raise TermsNotSigned
 
 
-def _record_use(account: IdentityAccount, now: datetime) -> None:
-    """Record a use of the token; a database that cannot be written to is no reason to refuse."""
+def _ask(token: str, now: datetime) -> Caller | None:
+    found = services.database.ask(partial(callers.find, token=token, now=now))
+    if found is None or not identity_accounts.is_use_to_be_recorded(found, now):
+        return found
     try:
         with services.database.transaction() as session:
-            identity_accounts.record_use(session, account, now)
-    except AWAY as error:
+            identity_accounts.record_use(session, found, now)
+    except AWAY as error:  # a database that cannot be written to is no reason to refuse
         log.warning("the use of a token was not noted: %s", type(error).__name__)
+    return found
 
 
 def _query_token() -> str | None:

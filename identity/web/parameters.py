@@ -1,5 +1,6 @@
 """Reads the query parameters of a request strictly: UTF-8 only, each parameter at most once."""
 
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from flask import request
@@ -53,8 +54,11 @@ def email_address() -> EmailAddress:
     Tchap's older clients send an empty medium or none. Raises InvalidEmail, MissingParameter,
     WrongParameter.
     """
-    typed = as_sent("address")
-    (medium,) = _given("medium")
+    pairs = _pairs()
+    typed = _one(pairs, "address")
+    if typed is None:
+        raise _missing("address")
+    medium = _one(pairs, "medium")
     if medium not in {None, "", "email"}:
         raise WrongParameter("The only medium here is email.")
     try:
@@ -65,11 +69,14 @@ def email_address() -> EmailAddress:
 
 def _given(*names: str) -> list[str | None]:
     pairs = _pairs()
-    given = {name: [value for key, value in pairs if key == name] for name in names}
-    for name, values in given.items():
-        if len(values) > 1:
-            raise WrongParameter(f"The parameter {name} is given more than once.", field=name)
-    return [values[0] if values else None for values in given.values()]
+    return [_one(pairs, name) for name in names]
+
+
+def _one(pairs: Sequence[tuple[str, str]], name: str) -> str | None:
+    values = [value for key, value in pairs if key == name]
+    if len(values) > 1:
+        raise WrongParameter(f"The parameter {name} is given more than once.", field=name)
+    return values[0] if values else None
 
 
 def _missing(name: str) -> MissingParameter:

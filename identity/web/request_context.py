@@ -28,14 +28,15 @@ def client_ip() -> str:
 
     A trusted proxy that does not name the caller is reported in the log, once an hour.
     """
-    believed = services.settings.proxy_header
+    settings, headers = services.settings, request.headers
+    believed = settings.proxy_header
     (other,) = PROXY_HEADERS - {believed}
     found = identify_caller(
         request.remote_addr or "",
-        request.headers.getlist(believed),
-        services.settings.trusted_proxies,
+        headers.getlist(believed),
+        settings.trusted_proxies,
         header=believed,
-        has_other_header=other in request.headers,
+        has_other_header=other in headers,
     )
     if found.fault and services.limits.is_news(found.fault):
         log.warning("who is calling: %s (counted as %s)", found.fault, found.name)

@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g, request
 
 from domain_rules.user_ids import homeserver_in
 from identity.core import metrics, tracing
-from identity.core.logging import WHOLE
+from identity.core.logging import say_whole
 from identity.networks import is_trusted_peer
 from identity.problems import Problem, TooManyInvitations, TooManyMails, TooManyTries
 
@@ -44,17 +44,17 @@ def begin() -> None:
 def finish(response: Response) -> Response:
     """Count the request and log it. The answer names its id."""
     seconds = perf_counter() - g.began
-    listener = str(current_app.config["LISTENER"])
-    route = request.url_rule.rule if request.url_rule is not None else UNMATCHED
-    method = request.method if request.method in METHODS else "other"
-    labels = {"listener": listener, "route": route}
-    metrics.HTTP_REQUESTS.inc(**labels, method=method, status=str(response.status_code))
+    rule, method, status = request.url_rule, request.method, response.status_code
+    labels = {
+        "listener": str(current_app.config["LISTENER"]),
+        "route": UNMATCHED if rule is None else rule.rule,
+    }
+    method = method if method in METHODS else "other"
+    metrics.HTTP_REQUESTS.inc(**labels, method=method, status=str(status))
     metrics.HTTP_SECONDS.observe(seconds, **labels)
     response.headers[HEADER] = request_id()
-    facts = {**labels, "method": method, "status": response.status_code, WHOLE: True}
-    log.info(
-        "request", extra={**facts, "ms": round(seconds * 1000, 1), **_caller(), **tracing.facts()}
-    )
+    facts = {**labels, "method": method, "status": status, "ms": round(seconds * 1000, 1)}
+    say_whole(log, "request", facts | _caller() | tracing.facts())
     return response
 
 

@@ -1,13 +1,16 @@
 """/hash_details and /lookup: find user IDs by hashed addresses (Identity Service API v2)."""
 
+from functools import partial
 from typing import get_args
 
 from flask import Blueprint, Response, jsonify
 
+from domain_rules.rule import AccountClass
 from identity.accounts import classes as account_classes
 from identity.core.strict_json import is_text
-from identity.problems import TooMuchAtOnce, WrongParameter
+from identity.problems import TooMuchAtOnce, Unavailable, WrongParameter
 from identity.threepids import lookup as lookups
+from identity.threepids.callers import Caller
 from identity.threepids.lookup import Algorithm
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_guards import V2, caller, signed_in, signed_in_by_query
@@ -34,8 +37,9 @@ class Lookup(Body):
 @details.get("/hash_details")
 def hash_details() -> Response:
     """The pepper and the algorithms. Synapse sends its user's token in the query."""
-    with services.database.reading() as session:
-        pepper = lookups.current_pepper(session)
+    pepper = caller().pepper
+    if pepper is None:
+        raise Unavailable
     return jsonify(lookup_pepper=pepper, algorithms=services.settings.lookup_algorithms)
 
 
@@ -48,13 +52,20 @@ def lookup() -> Response:
     if len(body.addresses) > MAX_ADDRESSES:
         raise TooMuchAtOnce(f"At most {MAX_ADDRESSES} addresses at once.")
     services.limits.spend_lookup(services.now(), caller().user_id, body.addresses)
+    find = partial(
+        lookups.find,
+        now=services.now(),
+        by_agent=_is_agent(caller()),
+        algorithm=ALGORITHMS[body.algorithm],
+        with_pepper=body.pepper,
+        texts=[address for address in body.addresses if is_text(address)],
+    )
+    return jsonify(mappings=services.database.ask(find))
+
+
+def _is_agent(user: Caller) -> bool:
+    of_all = account_classes.of_everybody(user.class_source)
+    if of_all is not None:
+        return of_all is AccountClass.AGENT
     with services.database.reading() as session:
-        found = lookups.find(
-            session,
-            services.now(),
-            by_agent=account_classes.is_agent(session, services.rules.current(), caller().user_id),
-            algorithm=ALGORITHMS[body.algorithm],
-            with_pepper=body.pepper,
-            asked=[address for address in body.addresses if is_text(address)],
-        )
-    return jsonify(mappings=found)
+        return account_classes.is_agent(session, services.rules.current(), user.user_id)

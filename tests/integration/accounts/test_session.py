@@ -6,7 +6,7 @@ from identity.accounts import sessions as people_sessions
 from identity.accounts.sessions import BULK_INVITES
 from identity.binding import service as binding
 from identity.core.clock import utc_now
-from identity.threepids import account_models as identity_accounts
+from identity.threepids import account_models as identity_accounts, callers
 from tests.worlds.command_line import *
 from tests.worlds.command_line import EDUCATION
 
@@ -49,4 +49,4 @@ def test_all_of_somebodys_are_ended(signed_in, federation, opened):
     told = federation.json("session", "end", ZOE)
     assert (told["ended_sessions"], told["ended_tokens"]) == (2, 1)
     with opened.reading() as session:
-        assert identity_accounts.find_by_token(session, signed_in, utc_now()) is None
+        assert callers.find(session, signed_in, utc_now()) is None

@@ -388,6 +388,7 @@ def leaves_what_a_database_needs(
         assert f"/etc/guichet/{name}" in told
         assert debian.path(f"/etc/guichet/{name}").exists()
     assert "/var/lib/guichet/erasures.jsonl" in told
-    gone = (SETTINGS, "/run/guichet", "/var/lib/guichet/metrics", "/var/lib/guichet/last_seen.json")
+    state = [f"/var/lib/guichet/{name}" for name in ("metrics", "last_seen.json", "epoch")]
+    gone = (SETTINGS, "/run/guichet", *state)
     assert not [name for name in gone if debian.path(name).exists()]
     assert ask_database(settings, "select 1 from verification_requests")

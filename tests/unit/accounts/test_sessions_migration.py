@@ -10,8 +10,8 @@ from identity import migrations
 from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.core.database import Database, make_engine
-from identity.threepids import account_models as identity_accounts
-from identity.threepids.account_models import _hash
+from identity.threepids import callers
+from identity.threepids.account_models import hash_of
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 MIXED, OTHER = "mixed.example", "other.example"
@@ -37,7 +37,7 @@ def tokens():
     """Of several ages."""
     for days in (400, 100, 10):
         made = (NOW - timedelta(days=days)).replace(tzinfo=None)
-        token_hash, user_id = _hash(f"{days} days old"), "@camille:education.example"
+        token_hash, user_id = hash_of(f"{days} days old"), "@camille:education.example"
         row = {"token_hash": token_hash, "user_id": user_id, "created_at": str(made)}
         yield "identity_tokens", row
 
@@ -67,7 +67,7 @@ def test_old_tokens_count_from_their_making(upgraded):
         good = [
             days
             for days in (400, 100, 10)
-            if identity_accounts.find_by_token(session, f"{days} days old", NOW)
+            if callers.find(session, f"{days} days old", NOW)
         ]
     assert good == [10]
 

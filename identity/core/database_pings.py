@@ -1,0 +1,46 @@
+"""Connections of the pool are tried before they are used, but for questions that can be repeated."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+
+FRESH = "guichet_fresh"  # in the `info` of a connection that was just made
+_untried: ContextVar[bool] = ContextVar("untried", default=False)
+
+
+@contextmanager
+def untried() -> Iterator[None]:
+    """Connections that are taken in this block may be broken: the caller asks again then."""
+    token = _untried.set(True)
+    try:
+        yield
+    finally:
+        _untried.reset(token)
+
+
+def try_connections(engine: Engine) -> None:
+    """Try each connection that is taken out of the pool; replace a broken one.
+
+    As `pool_pre_ping` does, which cannot be left out for single connections.
+    """
+    dialect = engine.dialect
+
+    def note(_connection: Any, record: Any) -> None:
+        record.info[FRESH] = True
+
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.pop(FRESH, False) or _untried.get():
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            # The server was started anew, perhaps: then the others are broken as well.
+            is_lost = dialect.is_disconnect(error, connection, None)
+            raise (InvalidatePoolError if is_lost else DisconnectionError) from error
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkout", ping)
