@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlalchemy import event, text
 
 from domain_rules.rules import RuleSet
-from identity import migrations
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
 from identity.homeservers.models import Homeserver
+from identity.migrations import upgrading
 from identity.threepids import lookup as lookups, pepper_rotation, peppers
 from tests.services.postgresql import PostgreSQLServer
 
@@ -142,7 +142,7 @@ def new_database() -> Iterator[Database]:
         database = None
         try:
             url = server.url(server.create_database())
-            migrations.upgrade(url)
+            upgrading.upgrade(url)
             database = Database(make_engine(url))
             yield database
         finally:
