@@ -8,6 +8,7 @@ import sys
 try:
     from flask import Flask
 
+    import identity.tables  # noqa: F401  pages and jobs look for marked columns in all of them
     from identity.app import create_app
     from identity.core import logging as logs, metric_files
     from identity.core.database_deadlines import WEB
