@@ -14,12 +14,12 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import event, text
 
-from identity import migrations
 from identity.app import create_app
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import UPGRADE
 from identity.core.journal import Actor
+from identity.migrations import upgrading
 from identity.operators import service as operating, sessions
 from identity.operators.models import Operator
 from identity.operators.roles import Role
@@ -98,7 +98,7 @@ def _by_value(pair: tuple[str, float]) -> float:
 @contextmanager
 def _installation(url: str) -> Iterator[tuple[FlaskClient, Services, dict[str, str]]]:
     """A console in which an admin is signed in, beside tables of these sizes; its screens by name."""
-    migrations.upgrade(url)
+    upgrading.upgrade(url)
     services = build_worker_services(_settings(url))
     try:
         with services.database.transaction() as session:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from identity import migrations
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 from tests.services.postgresql import PostgreSQLServer
 
 
@@ -22,7 +22,7 @@ def new_database() -> Iterator[Database]:
         database = None
         try:
             url = server.url(server.create_database())
-            migrations.upgrade(url)
+            upgrading.upgrade(url)
             database = Database(make_engine(url))
             yield database
         finally:

@@ -12,11 +12,11 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from identity import migrations
 from identity.app import create_app
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import UPGRADE
+from identity.migrations import upgrading
 from identity.services import build_services
 from identity.settings import Settings
 from tests.services.keys import KEYS
@@ -51,7 +51,7 @@ def measure() -> Iterator[Row]:
 def _installation(server: PostgreSQLServer, rows: int) -> Iterator[FlaskClient]:
     """The internal listener of a Guichet with so many rows of each kind."""
     url = server.url(server.create_database())
-    migrations.upgrade(url)
+    upgrading.upgrade(url)
     filled = Database(make_engine(url, UPGRADE))
     with filled.transaction() as session:
         fill(session, utc_now(), rows)

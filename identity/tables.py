@@ -1,4 +1,6 @@
-"""Imports the modules of all tables, so that `METADATA` is complete for migrations."""
+"""Imports the modules of all tables, so that `METADATA` is complete: for migrations, and for what
+is done to all columns of a kind (`marked_columns`).
+"""
 
 from typing import Final
 
@@ -62,3 +64,4 @@ import identity.threepids.peppers
 import identity.threepids.validation_sessions
 
 METADATA: Final = identity.core.database.Base.metadata
+METADATA.info[identity.core.database.ALL_TABLES] = True

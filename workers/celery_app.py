@@ -23,6 +23,7 @@ from celery.signals import (
 from kombu import Exchange, Queue, pools
 from sqlalchemy.exc import SQLAlchemyError
 
+import identity.tables  # noqa: F401  jobs look for marked columns in all of them
 from identity.core import logging as logs, metric_files, timetable_runs
 from identity.core.breaker import Breaker
 from identity.core.nodes import NodeKind

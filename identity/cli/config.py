@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from identity.command.opening import build_services_with_secrets, warn_of_unknown
+from identity.command.looking import warn_of_unknown
+from identity.command.opening import build_services_with_secrets
 from identity.command.printing import as_json, print_json, print_message
 from identity.env_files import WrongEnvFile
 from identity.keys import process_keys as keys

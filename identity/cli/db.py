@@ -3,21 +3,22 @@
 import click
 
 from identity import migrations
+from identity.command.looking import warn_of_unknown
 from identity.command.opening import (
     author,
     author_here,
     change_options,
     dry_run,
     reason,
-    settle_hashes,
-    warn_of_unknown,
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message
+from identity.command.upgrading import settle_hashes
 from identity.core.clock import utc_now
 from identity.core.keyed_hashes import LostKey
 from identity.core.private_files import private_folder
-from identity.migrations import CannotDowngrade, Schema, WayBack
+from identity.migrations import Schema, upgrading
+from identity.migrations.upgrading import CannotDowngrade, WayBack
 from identity.settings import Settings, WrongSettings, read_settings
 
 
@@ -49,7 +50,7 @@ def upgrade(*, author: str, reason: str, dry_run: bool) -> None:
     elif dry_run:
         print_message(f"Would go from {before or 'nothing'} to {newest}. Nothing was written.")
     else:
-        done = migrations.upgrade(
+        done = upgrading.upgrade(
             settings.database, who=author_here(author=author, reason=reason), now=utc_now()
         )
         if done.is_any:
@@ -86,7 +87,7 @@ def downgrade(
     if _current() is None:
         raise Failure("the database is empty")
     try:
-        way = migrations.find_way_back(settings.database, revision)
+        way = upgrading.find_way_back(settings.database, revision)
     except CannotDowngrade as error:
         raise Failure(str(error)) from None
     _tell(way, dry_run=dry_run)
@@ -100,7 +101,7 @@ def downgrade(
     if way.losses and not discard:
         raise Failure("nothing was changed; --discard goes back all the same", Exit.REFUSED)
     who = author_here(author=author, reason=reason)
-    done = migrations.downgrade(settings.database, way, who=who, now=utc_now())
+    done = upgrading.downgrade(settings.database, way, who=who, now=utc_now())
     print_message(f"The database went from {done.before} to {done.after}. Start the older version.")
 
 

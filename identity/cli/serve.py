@@ -6,7 +6,7 @@ from functools import partial
 import click
 
 from identity.command.listening import accepts, check_exposure, check_free
-from identity.command.opening import bring_up_to_date, warn_of_unknown
+from identity.command.looking import bring_up_to_date, warn_of_unknown
 from identity.command.web_server import Tls, clear_socket, granian
 from identity.core.journal import Actor
 from identity.homeservers import secrets as homeserver_secrets

@@ -5,7 +5,7 @@ import os
 import click
 
 from identity.command.listening import check_free
-from identity.command.opening import warn_of_unknown
+from identity.command.looking import warn_of_unknown
 from identity.command.web_server import Tls, clear_socket, granian
 from identity.keys import process_keys as keys
 from identity.settings import WrongSettings, read_settings

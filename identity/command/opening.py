@@ -12,13 +12,12 @@ from sqlalchemy.orm import Session
 
 from identity.core.journal import BY_COMMAND, Actor
 from identity.keys import process_keys as keys
-from identity.migrations import Schema, compare_schema, current_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
-from identity.settings import Settings, WrongSettings, read_settings
-from identity.settings_findings import unknown_variables
+from identity.settings import Settings, read_settings
 
 from . import words
-from .printing import as_json, print_message
+from .looking import bring_up_to_date, warn_of_unknown
+from .printing import as_json
 
 
 @contextmanager
@@ -54,42 +53,6 @@ def build_services_with_secrets(settings: Settings) -> Services:
         if keys.has_private_halves(settings)
         else build_services(settings)
     )
-
-
-def bring_up_to_date(settings: Settings) -> None:
-    """Upgrade the embedded database. Raises WrongSettings if another database needs an upgrade.
-
-    A schema that a later version made serves this one as well.
-    """
-    if settings.is_embedded:  # if all keys are given, nothing has made the folder yet
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if compare_schema(current_revision(settings.database)) is not Schema.OLDER:
-        return
-    if not settings.is_embedded:
-        raise WrongSettings(
-            "the schema of the database is older than this version: run guichet db upgrade"
-        )
-    upgrade(settings.database)
-    settle_hashes(settings)
-
-
-def settle_hashes(settings: Settings) -> None:
-    """Make the key of keyed hashes, and store link keys that older hashes need.
-
-    Raises WrongSettings if keys are missing in the settings.
-    """
-    services = build_services(settings)
-    try:
-        with services.database.transaction() as session:
-            services.hashes.settle(session, services.now())
-    finally:
-        services.database.engine.dispose()
-
-
-def warn_of_unknown() -> None:
-    """Warn of unknown variables. No error: after a roll-back, the older version must start."""
-    for name in unknown_variables():
-        print_message(f"guichet: {name} is not a setting of this version and is ignored")
 
 
 def operator() -> str:

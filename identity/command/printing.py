@@ -8,9 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 JSON = "identity.command.json"  # whether --json was given, in click's context
 
@@ -47,6 +44,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in rows:
             click.echo("\t".join(_plain(field) for field in row))
         return
+    from rich.console import Console  # noqa: PLC0415  it is for terminals, and slow to load
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*(Text(_plain(field)) for field in row))

@@ -5,9 +5,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import track
-
 from .printing import print_message
 
 QUIET = 10.0  # seconds between two lines
@@ -18,6 +15,9 @@ T = TypeVar("T")
 def track_progress(what: str, items: Iterable[T], total: int) -> Iterator[T]:
     """Yield the items, showing the progress through them."""
     if sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415  it is for terminals, and slow to load
+        from rich.progress import track  # noqa: PLC0415
+
         console = Console(stderr=True)
         yield from track(items, what, total=total, console=console, transient=True)
         return

@@ -71,6 +71,7 @@ AWAY: tuple[type[SQLAlchemyError], ...] = (
 )
 """What is raised while the database does not answer, answers too late, or takes no changes."""
 ASKING = "guichet_asking"  # among the execution options of an engine: the options of connections of `Database.ask`
+ALL_TABLES = "all_tables"  # in `Base.metadata.info`, by tables.py
 AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
 
@@ -136,7 +137,12 @@ def takes_changes(session: Session) -> bool:
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
-    """All columns of all tables declared with `mapped_column(info=mark)`."""
+    """All columns of all tables declared with `mapped_column(info=mark)`.
+
+    Raises RuntimeError where `identity.tables` was not imported: one of them might be missed.
+    """
+    if not Base.metadata.info.get(ALL_TABLES):
+        raise RuntimeError("identity.tables is not imported here, and some tables are not known")
     return [
         getattr(mapper.class_, mapper.get_property_by_column(column).key)
         for mapper in Base.registry.mappers

@@ -1,156 +1,22 @@
-"""Database migrations with Alembic: upgrade a database, and compare its revision with the code."""
+"""Database migrations with Alembic. Here the revision of a database is compared with the code.
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+That needs no Alembic, which takes a while to load: every process compares, few upgrade (upgrading.py).
+"""
+
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from pathlib import Path
 
-from alembic import command
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, String, column, inspect, select, table
+from sqlalchemy import String, TableClause, column, inspect, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from identity.core import journal
-from identity.core.clock import utc_now
 from identity.core.database import make_engine, sqlstate
-from identity.core.journal import Actor, JournalEntry
 
-from . import dependents, running
-from .configuring import alembic_config
-from .losses import Loss, find_losses
-from .running import Blocked, Change, Patience
-
-REVISION = select(column("version_num", String)).select_from(table("alembic_version"))
+VERSIONS = Path(__file__).parent / "versions"
+REVISIONS: TableClause = table("alembic_version", column("version_num", String))
+REVISION = select(REVISIONS.c.version_num)
 NO_TABLE, NO_TABLE_IN_SQLITE = "42P01", "no such table"  # the SQLSTATE of PostgreSQL; a message
-DB_UPGRADE, DB_DOWNGRADE = "db.upgrade", "db.downgrade"  # in the journal
-
-
-class CannotDowngrade(Exception):
-    """There is no way back from here. The message says why."""
-
-
-@dataclass(frozen=True)
-class WayBack:
-    """A downgrade: from which revision to which, what would be lost, and who is in the way.
-
-    `dependents`: the running processes that need a newer schema than the older one.
-    """
-
-    now: str
-    older: str
-    losses: Sequence[Loss]
-    dependents: Sequence[str]
-
-
-def upgrade(
-    url: str,
-    revision: str = "head",
-    *,
-    who: Actor | None = None,
-    now: datetime | None = None,
-    patience: Patience | None = None,
-) -> Change:
-    """Upgrade the database to a revision, and write it into the journal if `who` is given.
-
-    Several nodes may do so at once: one works, the others wait and find it done. Raises Blocked.
-    """
-    config = alembic_config(url)
-
-    def act(connection: Connection) -> None:
-        before = running.revision_in(connection)
-        command.upgrade(config, revision)
-        after = running.revision_in(connection)
-        if who is not None and before not in {None, after}:
-            _note(connection, now, who, DB_UPGRADE, {"from": before, "to": after})
-
-    return running.run(config, act, patience)
-
-
-def find_way_back(url: str, wanted: str | None = None) -> WayBack:
-    """Where a downgrade would lead, by default to before the last upgrade.
-
-    Raises CannotDowngrade, also without a record of that upgrade: nobody goes further back than
-    they meant to, as by running the command a second time.
-    """
-    engine = make_engine(url)
-    try:
-        with engine.connect() as connection:
-            here = running.revision_in(connection)
-            if here is None:
-                raise CannotDowngrade("the database is empty")
-            if here not in _known_revisions():
-                raise CannotDowngrade(
-                    f"revision {here} is of a later version: run guichet db downgrade of that version"
-                )
-            earlier = [each.revision for each in _scripts().walk_revisions("base", here)][1:]
-            older = wanted or _before_last_upgrade(connection, here, earlier)
-            if older not in earlier:
-                raise CannotDowngrade(f"there is no revision {older} before {here}")
-            return WayBack(
-                here,
-                older,
-                find_losses(connection, here, older),
-                dependents.find_dependents(connection, earlier[earlier.index(older) :]),
-            )
-    finally:
-        engine.dispose()
-
-
-def downgrade(
-    url: str, way: WayBack, *, who: Actor, now: datetime, patience: Patience | None = None
-) -> Change:
-    """Go that way back, and write it into the journal. Raises Blocked."""
-    config = alembic_config(url)
-
-    def act(connection: Connection) -> None:
-        if running.revision_in(connection) != way.now:
-            raise Blocked("the schema was changed meanwhile: run this again")
-        # Before: the journal of the older schema may be another one.
-        _note(connection, now, who, DB_DOWNGRADE, {"from": way.now, "to": way.older})
-        command.downgrade(config, way.older)
-
-    return running.run(config, act, patience)
-
-
-def _note(
-    connection: Connection, now: datetime | None, who: Actor, action: str, facts: Mapping[str, Any]
-) -> None:
-    subject, at = str(facts["to"]), now or utc_now()
-    with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
-        journal.write(session, at, who, action=action, subject=subject, facts=facts)
-
-
-def _before_last_upgrade(connection: Connection, here: str, earlier: Sequence[str]) -> str:
-    """The revision from which the last upgrade came, by the journal. Raises CannotDowngrade."""
-    if not earlier:
-        raise CannotDowngrade(f"{here} is the first revision")
-    last = None
-    if JournalEntry.__tablename__ in inspect(connection).get_table_names():
-        with Session(connection) as session:
-            last = max(
-                (
-                    each
-                    for action in (DB_UPGRADE, DB_DOWNGRADE)
-                    for each in journal.find_recent(session, limit=1, action=action)
-                ),
-                key=lambda each: each.number,
-                default=None,
-            )
-    facts = json.loads(last.facts) if last is not None else {}
-    further = f"--to names the revision to go back to; the one before is {earlier[0]}"
-    if last is None or facts.get("to") != here:
-        raise CannotDowngrade(f"no upgrade to {here} is in the journal: {further}")
-    if last.action == DB_DOWNGRADE:
-        raise CannotDowngrade(
-            f"the database went back from {facts['from']} to {here} already, "
-            f"at {last.at:%Y-%m-%d %H:%M}Z. If you mean to go further back: {further}"
-        )
-    return str(facts["from"])
 
 
 def revision_of(session: Session) -> str | None:
@@ -171,7 +37,8 @@ def current_revision(url: str) -> str | None:
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            is_there = inspect(connection).has_table(REVISIONS.name)
+            return connection.scalar(REVISION) if is_there else None
     finally:
         engine.dispose()
 
@@ -188,19 +55,15 @@ def compare_schema(revision: str | None) -> Schema:
     """Compare the revision of a database. One that this code does not know is newer."""
     if revision == newest_revision():
         return Schema.SAME
-    return Schema.OLDER if revision is None or revision in _known_revisions() else Schema.NEWER
+    return Schema.OLDER if revision is None or revision in known_revisions() else Schema.NEWER
 
 
-@cache
-def newest_revision() -> str | None:
+def newest_revision() -> str:
     """The newest revision, which this code needs."""
-    return _scripts().get_current_head()
+    return max(known_revisions())
 
 
 @cache
-def _known_revisions() -> frozenset[str]:
-    return frozenset(each.revision for each in _scripts().walk_revisions())
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(alembic_config(""))
+def known_revisions() -> frozenset[str]:
+    """All revisions that this code knows, by the names of their files: numbers with four digits."""
+    return frozenset(each.name.partition("_")[0] for each in VERSIONS.glob("[0-9]*.py"))

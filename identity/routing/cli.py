@@ -12,7 +12,7 @@ from domain_rules.advice import AddressAdvice, advise
 from domain_rules.rules import Decision, DecisionReason, Explanation
 from identity.accounts import models as accounts
 from identity.command.labels import CHANGE
-from identity.command.opening import open_services
+from identity.command.looking import look
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_facts, print_json, print_message
 from identity.invitations import models as third_party_invitations
@@ -65,14 +65,14 @@ def explain(
         print_json({"error": str(error), "reason": str(error.reason)})
         print_message(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
-    with open_services() as services, services.database.reading() as session:
+    with look() as (session, now):
         rules = (
-            rule_changes.rules_at(session, services.now(), revision)
+            rule_changes.rules_at(session, now, revision)
             if draft is None
-            else lines.rules_under(session, services.now(), changes.required(session, draft))
+            else lines.rules_under(session, now, changes.required(session, draft))
         )
         shared = address_lists.shared_mailboxes(session)
-        known = _known(session, services.now(), parsed)
+        known = _known(session, now, parsed)
     explanation = rules.explain(parsed)
     is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
     advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)

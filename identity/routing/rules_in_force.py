@@ -39,7 +39,7 @@ class RulesInForce:
     @property
     def revision(self) -> int | None:
         """The revision by which this process decides; None before it has loaded any."""
-        return self._rule_set.revision if self._rule_set else None
+        return None if self._rule_set is None else self._rule_set.revision  # one may be empty
 
     def current(self) -> RuleSet:
         """The newest rule set, or the last one while the database is away or being loaded.

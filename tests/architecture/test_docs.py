@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from identity.cli.entry import main
+from identity.cli.commands import guichet
 from identity.core import exposition
 from identity.core.metrics import FAMILIES, NAMESPACE
 from identity.env_files import VARIABLE
@@ -56,11 +56,12 @@ def test_the_sample_settings_are_accepted(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_command_that_is_named_exists(page):
     """`guichet noun verb`, in code spans and indented or fenced blocks."""
+    guichet.load_all()
     text = read(page)
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {3,}|\t)(.*)$", text, re.MULTILINE)
     code += re.findall(r"^```sh$(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     for words in NAMED.findall("\n".join(code)):
-        command: click.Command = main
+        command: click.Command = guichet
         for word in words.split():
             if not isinstance(command, click.Group):
                 break

@@ -7,6 +7,8 @@ import pytest
 
 from identity.cli.commands import guichet
 
+guichet.load_all()
+
 JOURNALED = {
     "change abandon": "change.abandon",
     "change add": "change.edit",

@@ -12,9 +12,10 @@ from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
 from identity.core.nodes import NodeKind, NodeReport
-from identity.migrations import CannotDowngrade, losses, running
+from identity.migrations import losses, running, upgrading
 from identity.migrations.dependents import FIRST
 from identity.migrations.running import Blocked, Patience
+from identity.migrations.upgrading import CannotDowngrade
 from tests.services.waiting import wait_for
 from tests.worlds.services import FAR
 
@@ -30,8 +31,8 @@ USED = Patience(tries=1000, pause=0.05)
 @pytest.fixture
 def upgraded(empty_database_url):
     """A database that came from revision 0016 to the newest."""
-    migrations.upgrade(empty_database_url, "0016")
-    migrations.upgrade(empty_database_url, who=OLGA, now=NOW)
+    upgrading.upgrade(empty_database_url, "0016")
+    upgrading.upgrade(empty_database_url, who=OLGA, now=NOW)
     return empty_database_url
 
 
@@ -47,7 +48,7 @@ def test_of_nodes_that_upgrade_at_once_one_does_it_and_the_others_find_it_done(e
 
     def upgrade():
         together.wait(60)
-        changes.append(migrations.upgrade(empty_database_url, patience=Patience(pause=0.05)))
+        changes.append(upgrading.upgrade(empty_database_url, patience=Patience(pause=0.05)))
 
     nodes = [threading.Thread(target=upgrade) for _ in range(AT_ONCE)]
     for node in nodes:
@@ -69,9 +70,9 @@ def test_who_waits_for_another_node_does_not_wait_for_ever(empty_database_url):
         else:
             told = "stop what writes into the database"
         with pytest.raises(Blocked, match=told):
-            migrations.upgrade(empty_database_url, patience=SHORT)
+            upgrading.upgrade(empty_database_url, patience=SHORT)
     engine.dispose()
-    assert migrations.upgrade(empty_database_url, patience=SHORT).after == NEWEST
+    assert upgrading.upgrade(empty_database_url, patience=SHORT).after == NEWEST
 
 
 @pytest.mark.postgresql
@@ -80,16 +81,16 @@ def test_a_table_in_use_is_waited_for_in_short_turns_and_who_uses_it_is_named(
 ):
     """Behind a lock that is waited for, all others wait too: so each turn is short."""
     monkeypatch.setattr("identity.migrations.running.TABLE_TIMEOUT", 0.2)
-    migrations.upgrade(empty_postgresql_url, "0016")
+    upgrading.upgrade(empty_postgresql_url, "0016")
     engine = make_engine(empty_postgresql_url)
     with engine.begin() as reader:
         reader.execute(sa.text("SELECT 1 FROM worker_heartbeats"))
         pid = reader.scalar(sa.text("SELECT pg_backend_pid()"))
         with pytest.raises(Blocked, match=rf"2 tries.*process {pid} .*pg_terminate_backend"):
-            migrations.upgrade(empty_postgresql_url, patience=SHORT)
+            upgrading.upgrade(empty_postgresql_url, patience=SHORT)
         assert migrations.current_revision(empty_postgresql_url) == "0016"
         waiting = threading.Thread(
-            target=migrations.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
+            target=upgrading.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
         )
         waiting.start()
         # In between, others read the table.
@@ -101,16 +102,16 @@ def test_a_table_in_use_is_waited_for_in_short_turns_and_who_uses_it_is_named(
 
 
 def test_the_way_back_leads_to_before_the_last_upgrade(upgraded, opened):
-    way = migrations.find_way_back(upgraded)
+    way = upgrading.find_way_back(upgraded)
     assert (way.now, way.older, list(way.losses)) == (NEWEST, "0016", [])
-    assert migrations.downgrade(upgraded, way, who=OLGA, now=NOW).after == "0016"
+    assert upgrading.downgrade(upgraded, way, who=OLGA, now=NOW).after == "0016"
     # Run a second time, it goes no further.
     with pytest.raises(
         CannotDowngrade, match=r"back from .* to 0016 already.*the one before is 0015"
     ):
-        migrations.find_way_back(upgraded)
-    assert migrations.find_way_back(upgraded, "0015").older == "0015"
-    assert migrations.upgrade(upgraded, who=OLGA, now=NOW).after == NEWEST
+        upgrading.find_way_back(upgraded)
+    assert upgrading.find_way_back(upgraded, "0015").older == "0015"
+    assert upgrading.upgrade(upgraded, who=OLGA, now=NOW).after == NEWEST
     with opened.reading() as session:
         told = [(row.action, row.reason, row.subject) for row in journal.find_recent(session)]
         assert journal.verify(session).fault is None
@@ -141,7 +142,7 @@ def test_what_would_be_lost_is_counted(upgraded, opened):
             {"now": NOW},
         )
     for older in (None, "0008"):
-        found = migrations.find_way_back(upgraded, older).losses
+        found = upgrading.find_way_back(upgraded, older).losses
         assert [str(loss) for loss in found] == ["freezes (1 row): what is frozen goes on"]
 
 
@@ -167,12 +168,12 @@ def test_the_way_back_can_be_gone_step_by_step(upgraded):
     while here > FIRST:
         steps.append(here)
         older = f"{int(here) - 1:04}"
-        way = migrations.find_way_back(upgraded, older)
-        here = migrations.downgrade(upgraded, way, who=OLGA, now=NOW).after
+        way = upgrading.find_way_back(upgraded, older)
+        here = upgrading.downgrade(upgraded, way, who=OLGA, now=NOW).after
         assert here == older
         assert columns_of(upgraded) == losses.columns_at(here)
     for newer in reversed(steps):
-        assert migrations.upgrade(upgraded, newer).after == newer
+        assert upgrading.upgrade(upgraded, newer).after == newer
     assert columns_of(upgraded) == losses.columns_at(NEWEST)
 
 
@@ -199,12 +200,12 @@ def test_who_needs_the_newer_schema_is_named_and_who_does_not_may_run_on(upgrade
             nodes.record_heartbeat(session, FAR, report)  # they live, however long this takes
         gone = NodeReport("d", kind=NodeKind.SCHEDULER, host="d", schema=NEWEST)
         nodes.record_heartbeat(session, utc_now() - timedelta(minutes=1), gone)
-    assert migrations.find_way_back(upgraded).dependents == ["web on a", "worker on b"]
-    named = migrations.find_way_back(upgraded, "0015").dependents
+    assert upgrading.find_way_back(upgraded).dependents == ["web on a", "worker on b"]
+    named = upgrading.find_way_back(upgraded, "0015").dependents
     assert named == ["a worker of version 0.1.0", "web on a", "worker on b"]
     # Of the older schema, too, it is known who needs more than one that is older still.
-    migrations.downgrade(upgraded, migrations.find_way_back(upgraded), who=OLGA, now=NOW)
-    named = migrations.find_way_back(upgraded, "0015").dependents
+    upgrading.downgrade(upgraded, upgrading.find_way_back(upgraded), who=OLGA, now=NOW)
+    named = upgrading.find_way_back(upgraded, "0015").dependents
     assert named == ["a worker of version 0.1.0"]
 
 
@@ -213,7 +214,7 @@ def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upg
     empty_postgresql_url, monkeypatch
 ):
     """An upgrade that waited with a table in hand would be in a deadlock with it."""
-    migrations.upgrade(empty_postgresql_url, "0016")
+    upgrading.upgrade(empty_postgresql_url, "0016")
     engine, met, judge = make_engine(empty_postgresql_url), threading.Event(), running._is_locked
 
     def is_locked(error):
@@ -222,7 +223,7 @@ def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upg
 
     monkeypatch.setattr(running, "_is_locked", is_locked)
     thread = threading.Thread(
-        target=migrations.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
+        target=upgrading.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
     )
     with engine.begin() as request, engine.connect() as other:
         request.execute(sa.text("DELETE FROM verification_requests"))  # held, and altered late
@@ -259,7 +260,7 @@ def _wait_until_it_met_the_request(connection, met):
 
 
 def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_database_url):
-    migrations.upgrade(empty_database_url, "0016")
+    upgrading.upgrade(empty_database_url, "0016")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         for number, signs in enumerate(("", "&=")):
@@ -272,18 +273,18 @@ def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_dat
                 {"pattern": f"{number}.example", "signs": signs},
             )
     engine.dispose()
-    found = migrations.find_way_back(empty_database_url, "0008").losses
+    found = upgrading.find_way_back(empty_database_url, "0008").losses
     assert [str(loss) for loss in found] == ["rules.extra_signs (1 row)"]
 
 
 def test_there_is_no_way_to_a_revision_that_is_not_before(upgraded):
     for wanted in ("0001x", "0099", NEWEST):
         with pytest.raises(CannotDowngrade, match=f"no revision {wanted} before {NEWEST}"):
-            migrations.find_way_back(upgraded, wanted)
+            upgrading.find_way_back(upgraded, wanted)
 
 
 def test_a_database_of_a_later_version_is_left_to_that_version(upgraded, opened):
     with opened.transaction() as session:
         session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(CannotDowngrade, match="of that version"):
-        migrations.find_way_back(upgraded)
+        upgrading.find_way_back(upgraded)

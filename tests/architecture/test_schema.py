@@ -5,17 +5,18 @@ from sqlalchemy import inspect
 
 from identity import migrations
 from identity.core.database import Base, make_engine
+from identity.migrations import upgrading
 
 
 def test_models_and_migrations_agree(empty_database_url):
-    migrations.upgrade(empty_database_url)
-    command.check(migrations.alembic_config(empty_database_url))
+    upgrading.upgrade(empty_database_url)
+    command.check(upgrading.alembic_config(empty_database_url))
 
 
 def test_an_upgrade_may_be_repeated(empty_database_url):
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     first = migrations.current_revision(empty_database_url)
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     assert first
     assert migrations.current_revision(empty_database_url) == first
 

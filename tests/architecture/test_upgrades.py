@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from identity import migrations
 from identity.core import outbox
 from identity.core.database import Database, make_engine
 from identity.invitations import mail_grouping
 from identity.mail import models as mails
 from identity.mail.models import MailState
 from identity.mail.quota import REQUESTED
+from identity.migrations import upgrading
 
 THEN = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 KINDS = {
@@ -30,14 +30,14 @@ def upgraded_from(empty_database_url):
     opened = []
 
     def upgraded_from(revision, **tables) -> Database:
-        command.upgrade(migrations.alembic_config(empty_database_url), revision)
+        command.upgrade(upgrading.alembic_config(empty_database_url), revision)
         engine = make_engine(empty_database_url)
         with engine.begin() as connection:
             for table, rows in tables.items():
                 columns = [sa.column(name, KINDS.get(type(rows[0][name]))) for name in rows[0]]
                 connection.execute(sa.table(table, *columns).insert(), rows)
         engine.dispose()
-        migrations.upgrade(empty_database_url)
+        upgrading.upgrade(empty_database_url)
         database = Database(make_engine(empty_database_url))
         opened.append(database)
         return database

@@ -2,11 +2,11 @@
 
 import logging
 
-from identity import migrations
+from identity.migrations import upgrading
 
 
 def create_schema(url: str) -> None:
     """Bring an empty database to the newest schema."""
     # Alembic tells every step; nobody asked for it in the log of some test.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    migrations.upgrade(url)
+    upgrading.upgrade(url)

@@ -152,6 +152,7 @@ def is_name(command: str, *, in_prose: bool) -> bool:
     program, *words = shlex.split(command)
     if program != "guichet":
         return False
+    guichet.load_all()
     here: click.Command = guichet
     for word in words:
         if word.startswith("-") or not isinstance(here, click.Group):

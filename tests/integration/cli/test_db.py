@@ -12,6 +12,7 @@ from identity.core import nodes
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.nodes import NodeKind, NodeReport
+from identity.migrations import upgrading
 from tests.worlds.command_line import *
 
 NEWEST = migrations.newest_revision()
@@ -20,7 +21,7 @@ NEWEST = migrations.newest_revision()
 @pytest.fixture
 def came_from_0016(run, empty_sqlite_url) -> dict[str, str]:
     """The settings of a database that was upgraded by the command."""
-    migrations.upgrade(empty_sqlite_url, "0016")
+    upgrading.upgrade(empty_sqlite_url, "0016")
     env = {"GUICHET_DATABASE_URL": empty_sqlite_url, **keys_for(run)}
     assert "Would go from 0016" in run("db", "upgrade", "--dry-run", env=env).stderr
     run("db", "upgrade", "--author", "Olga", "--reason", "the new version", env=env)

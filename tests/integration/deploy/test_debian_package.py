@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from identity.cli.commands import COMMANDS
 from tests.services.debian_root import DebianRoot
 from tests.services.person import Person, code_in, plain
 from tests.services.production import ask_database
@@ -196,12 +197,10 @@ def test_every_byte_code_belongs_to_its_source(unpacked):
 
 
 def test_the_manual_page_names_every_command(unpacked):
-    from identity.cli.entry import main  # noqa: PLC0415  it takes a second, and one test needs it
-
     page = (ROOT / "deploy/debian/guichet.1").read_text().replace("\\-", "-")
     named = re.findall(r"^\.(?:B|BR) (.+)$", page, re.MULTILINE)
     words = set(re.findall(r"[a-z-]+", " ".join(named)))
-    assert set(main.commands) <= words
+    assert set(COMMANDS) <= words
 
 
 @pytest.mark.long

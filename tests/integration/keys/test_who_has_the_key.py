@@ -72,7 +72,7 @@ def test_the_web_starts_without_it_and_no_page_needs_it(tmp_path):
 
 WALK = """
 import gc, os
-from identity.migrations import upgrade
+from identity.migrations.upgrading import upgrade
 from identity.settings import read_settings
 from nacl.public import PrivateKey
 from identity.core.sealing import PrivateHalves

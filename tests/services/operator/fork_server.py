@@ -21,6 +21,7 @@ from celery.__main__ import main as celery
 
 from identity.cli.commands import guichet
 
+guichet.load_all()
 # What workers stand on, so that no fork has to load it; they themselves read settings as they load.
 for name in (
     *("celery.apps.worker", "celery.bin.celery", "celery.bin.beat", "celery.bin.worker"),

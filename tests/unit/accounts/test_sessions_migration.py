@@ -6,10 +6,10 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from identity import migrations
 from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 from identity.threepids import callers
 from identity.threepids.account_models import hash_of
 
@@ -20,14 +20,14 @@ MIXED, OTHER = "mixed.example", "other.example"
 @pytest.fixture
 def upgraded(empty_database_url):
     """The database of the version before, with tokens and proofs in it, upgraded."""
-    command.upgrade(migrations.alembic_config(empty_database_url), "0008")
+    command.upgrade(upgrading.alembic_config(empty_database_url), "0008")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         for table, row in [*tokens(), *reports_and_proofs()]:
             names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
     engine.dispose()
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     database = Database(make_engine(empty_database_url))
     yield database
     database.engine.dispose()
@@ -64,11 +64,7 @@ def reports_and_proofs():
 @pytest.mark.slow
 def test_old_tokens_count_from_their_making(upgraded):
     with upgraded.reading() as session:
-        good = [
-            days
-            for days in (400, 100, 10)
-            if callers.find(session, f"{days} days old", NOW)
-        ]
+        good = [days for days in (400, 100, 10) if callers.find(session, f"{days} days old", NOW)]
     assert good == [10]
 
 

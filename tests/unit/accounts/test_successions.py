@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import MetaData, Table, insert
 
-from identity import migrations
 from identity.accounts import successions
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 
 BEFORE = "0007"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def test_it_is_forgotten_in_time(database):
 
 @pytest.mark.slow
 def test_the_upgrade_finds_addresses_that_two_accounts_have_proved(empty_database_url):
-    migrations.upgrade(empty_database_url, BEFORE)
+    upgrading.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)
     proofs = [(OLD, "gil", 1), (NEW, "gil", 2), (OLD, "gilles", 3), (OTHER, "ana", 1)]
     with engine.begin() as connection:
@@ -50,7 +50,7 @@ def test_the_upgrade_finds_addresses_that_two_accounts_have_proved(empty_databas
             for user_id, name, day in proofs
         ]
         connection.execute(insert(table), rows)
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     try:
         with Database(engine).reading() as session:
             assert successions.predecessors(session, NEW, [OLD, OTHER]) == [OLD]

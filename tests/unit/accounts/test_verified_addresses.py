@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import MetaData, Table, insert
 
-from identity import migrations
 from identity.accounts import verified_addresses
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 
 BEFORE = "0006"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ def association(number):
 
 @pytest.mark.slow
 def test_who_is_associated_or_has_an_account_has_proved_the_address(empty_database_url):
-    migrations.upgrade(empty_database_url, BEFORE)
+    upgrading.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)
     tables = MetaData()
     with engine.begin() as connection:
@@ -50,7 +50,7 @@ def test_who_is_associated_or_has_an_account_has_proved_the_address(empty_databa
             ("accounts", [account(2, "ready"), account(3, "ready"), account(4, "creating")]),
         ):
             connection.execute(insert(Table(name, tables, autoload_with=connection)), rows)
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     try:
         with Database(engine).reading() as session:
             found = [

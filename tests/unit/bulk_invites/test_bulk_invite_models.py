@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import text
 
-from identity import migrations
 from identity.bulk_invites import models as bulk_invites
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 
 BEFORE = "0008"
 LIST = "6f1c1f6e5a524f6e9a2f0a4b2b1f9d11"
@@ -14,7 +14,7 @@ WHEN = "2026-01-01 00:00:00"
 
 @pytest.mark.slow
 def test_the_upgrade_keeps_lists_and_their_rows(empty_database_url):
-    migrations.upgrade(empty_database_url, BEFORE)
+    upgrading.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(
@@ -31,7 +31,7 @@ def test_the_upgrade_keeps_lists_and_their_rows(empty_database_url):
                 " 'ready', '', '', true, false, '')"
             )
         )
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     try:
         with Database(engine).reading() as session:
             (made,) = bulk_invites.find_by_owner(session, "@zoe:x")

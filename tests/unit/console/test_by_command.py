@@ -69,6 +69,7 @@ def parse(command, filled):
     """Let click read it as it reads what is typed; raises UsageError for what it would refuse."""
     name, *words = shlex.split(command)
     assert name == "guichet", command
+    guichet.load_all()
     found: click.Command = guichet
     context = click.Context(guichet, info_name="guichet")
     while isinstance(found, click.Group):

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from alembic import command
 from pydantic import SecretStr
 
-from identity import migrations
 from identity.core import keyed_hashes
 from identity.core.database import Database, make_engine
 from identity.core.keyed_hashes import KeyedHashes
@@ -17,6 +16,7 @@ from identity.core.tokens import Tokens
 from identity.invitations import muting, opting_out
 from identity.mail import models as mails
 from identity.mail.quota import Template
+from identity.migrations import upgrading
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 TIME = sa.DateTime(timezone=True)
@@ -57,17 +57,17 @@ def rows():
 
 @pytest.fixture
 def upgraded(empty_database_url):
-    migrations.upgrade(empty_database_url, "0014")
+    upgrading.upgrade(empty_database_url, "0014")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         for each in rows():
             connection.execute(each)
     engine.dispose()
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     database = Database(make_engine(empty_database_url))
     yield database
     database.engine.dispose()
-    command.downgrade(migrations.alembic_config(empty_database_url), "0014")
+    command.downgrade(upgrading.alembic_config(empty_database_url), "0014")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from identity import migrations
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.database import Database, make_engine
 from identity.invitations.models import ThirdPartyInvitation
+from identity.migrations import upgrading
 from identity.sign_up import visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
@@ -54,7 +55,7 @@ def request(ordinal, state, confirmed_at=None):
 
 @pytest.fixture
 def upgraded(empty_database_url):
-    migrations.upgrade(empty_database_url, "0008")
+    upgrading.upgrade(empty_database_url, "0008")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         for asked in ((1, "open"), (2, "used"), (3, "used", NOW), (4, "confirmed", NOW)):
@@ -89,7 +90,7 @@ def upgraded(empty_database_url):
             )
         )
     engine.dispose()
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     database = Database(make_engine(empty_database_url))
     yield database
     database.engine.dispose()
@@ -115,7 +116,7 @@ def test_sessions_and_sign_ins_of_before_are_kept(upgraded):
 
 @pytest.mark.slow
 def test_the_way_back_is_open(empty_database_url):
-    migrations.upgrade(empty_database_url)
-    command.downgrade(migrations.alembic_config(empty_database_url), "0008")
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
+    command.downgrade(upgrading.alembic_config(empty_database_url), "0008")
+    upgrading.upgrade(empty_database_url)
     assert migrations.current_revision(empty_database_url) == migrations.newest_revision()

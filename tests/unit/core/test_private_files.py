@@ -11,7 +11,7 @@ from identity.core import private_files
 from identity.core.database import make_engine
 from identity.core.private_files import private_file, private_folder
 from identity.mail.folder import FolderMailer
-from identity.migrations import upgrade
+from identity.migrations.upgrading import upgrade
 from identity.services import build_services
 from identity.settings import read_settings
 from tests.services.keys import KEYS

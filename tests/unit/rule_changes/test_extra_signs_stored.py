@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
-from identity import migrations
 from identity.core.database import Database, make_engine
+from identity.migrations import upgrading
 from identity.routing import models as rules
 from identity.routing.models import RuleRevision
 
@@ -52,7 +52,7 @@ def test_a_rule_without_signs_has_the_digest_it_had_before_there_were_any(databa
 
 @pytest.mark.slow
 def test_rules_of_a_database_of_before_have_no_signs_after_the_upgrade(empty_database_url):
-    migrations.upgrade(empty_database_url, "0008")
+    upgrading.upgrade(empty_database_url, "0008")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
         connection.execute(
@@ -68,7 +68,7 @@ def test_rules_of_a_database_of_before_have_no_signs_after_the_upgrade(empty_dat
                 " VALUES (1, 'domain', 'a.example', 'agent', 'e.example', false, '', '[]', '')"
             )
         )
-    migrations.upgrade(empty_database_url)
+    upgrading.upgrade(empty_database_url)
     with Database(engine).reading() as session:
         assert rules.load(session, 1) == [agents()]
     engine.dispose()
