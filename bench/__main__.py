@@ -12,6 +12,7 @@ from rich.table import Table
 
 from . import (
     changes,
+    commands,
     console as console_screens,
     decisions,
     http,
@@ -20,12 +21,14 @@ from . import (
     modules,
     passwords,
     probes,
+    publishing,
 )
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
 SUITES = {
     "changes": changes.measure,
+    "commands": commands.measure,
     "console": console_screens.measure,
     "decisions": decisions.measure,
     "http": http.measure,
@@ -34,6 +37,7 @@ SUITES = {
     "modules": modules.measure,
     "passwords": passwords.measure,
     "probes": probes.measure,
+    "publishing": publishing.measure,
 }
 
 
