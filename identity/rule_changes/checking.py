@@ -1,7 +1,7 @@
-"""Counts whom a change of rules affects: every known address is decided by both rule sets.
+"""Counts whom a change of rules affects: the addresses that it can reach are decided by both rule sets.
 
 It may take seconds, so no writing transaction is open meanwhile. What was counted holds as long as
-the revision and the known addresses are the same; `Basis` says whether they are.
+the revision and the addresses in reach are the same; `Basis` says whether they are.
 """
 
 import uuid
@@ -66,15 +66,19 @@ class Checked:
 def basis_of(session: Session, difference: Difference) -> Basis:
     """What a check of this difference would count now. It asks indexes and reads no address."""
     reach = reach_of([*difference.ended, *difference.begun])
-    addresses, moments = 0, []
-    for condition in reach.conditions(Association.address):
-        asked = select(func.count(), func.max(Association.bound_at))
-        found = session.execute(asked.where(Association.medium == "email", condition)).one()
-        addresses, moments = addresses + found[0], [*moments, found[1]]
-    for condition in reach.conditions(Account.address):
-        addresses += rows.count(session, Account.state == AccountState.READY, condition)
-    newest = max(filter(None, moments), default=None)
-    return Basis(rules.current_number(session), addresses, newest)
+    counted = select(func.count(), func.max(Association.bound_at))
+    bound = [
+        session.execute(counted.where(Association.medium == "email", condition)).one()
+        for condition in reach.conditions(Association.address)
+    ]
+    made = [
+        rows.count(session, Account.state == AccountState.READY, condition)
+        for condition in reach.conditions(Account.address)
+    ]
+    newest = max((moment for _, moment in bound if moment), default=None)
+    return Basis(
+        rules.current_number(session), sum(number for number, _ in bound) + sum(made), newest
+    )
 
 
 def count(

@@ -79,7 +79,7 @@ def test_what_was_counted_before_an_address_came_is_not_published(desk, approved
         checked = checking.count(session, clock(), changes.required(session, approved))
     clock.advance(seconds=1)
     with desk.services.database.transaction() as session:
-        associations.bind(session, clock(), address="new@b.example", user_id=f"@n:{GUESTS}")
+        associations.bind(session, clock(), address=f"new@{ASSO}", user_id=f"@n:{GUESTS}")
     with desk.services.database.transaction() as session:
         change = changes.required(session, approved)
         assert applying.apply(session, clock(), change, checked).is_moved
