@@ -72,7 +72,8 @@ def _start(environment: Mapping[str, str]) -> tuple[float, float, float]:
     base = f"http://127.0.0.1:{(port := free_port())}"
     command = [BIN / "guichet", "web", "--workers", "1", "--listen", f"127.0.0.1:{port}"]
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, **silent)
     try:
         with requests.Session() as session:
             while not _answers(session, f"{base}/healthz"):
