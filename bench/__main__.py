@@ -21,6 +21,7 @@ from rich.table import Table
 
 from . import (
     changes,
+    commands,
     console as console_screens,
     decisions,
     http,
@@ -33,6 +34,7 @@ from . import (
     passwords,
     plans,
     probes,
+    publishing,
     web_processes,
 )
 from .rows import ROUNDS, Row
@@ -52,12 +54,14 @@ SUITES: dict[str, Callable[[], Iterator[Row]]] = {
     "web revisions": web_processes.revisions,
     # These stand alone.
     "changes": changes.measure,
+    "commands": commands.measure,
     "console": console_screens.measure,
     "decisions": decisions.measure,
     "mails": mails.measure,
     "modules": modules.measure,
     "passwords": passwords.measure,
     "probes": probes.measure,
+    "publishing": publishing.measure,
 }
 Results = dict[str, Any]
 

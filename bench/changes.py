@@ -59,7 +59,7 @@ def measure() -> Iterator[Row]:
         stored = time.process_time() - began
         began = time.process_time()
         with database.transaction() as session:
-            basis = checking.basis_of(session)
+            basis = checking.basis_of(session, checked.difference)
             number = service.publish(session, now, checked.difference, ME)
         published = time.process_time() - began
         if basis != checked.basis:
@@ -89,7 +89,7 @@ def _fill(database: Database) -> None:
     now = utc_now()
     with database.transaction() as session:
         for name in (AGENTS, OTHERS):
-            session.add(_homeserver(name))
+            session.add(homeserver(name))
         session.flush()
         difference = service.compare(session, put=_rules())
         service.publish(session, now, difference, ME)
@@ -113,7 +113,7 @@ def _associations(first: int) -> Iterator[dict[str, Any]]:
         yield {"medium": "email", "address": address, "user_id": user_id, "bound_at": bound_at}
 
 
-def _homeserver(name: str) -> Homeserver:
+def homeserver(name: str) -> Homeserver:
     return Homeserver(
         name=name,
         url="http://127.0.0.1:1",

@@ -228,6 +228,8 @@ def _check_shape(domain: str) -> None:
 
 
 def _is_ip_address(domain: str) -> bool:
+    if ":" not in domain and not domain[-1:].isdigit():
+        return False  # as nearly always: asking the library takes long
     try:
         ip_address(domain)
     except ValueError:

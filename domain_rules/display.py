@@ -26,6 +26,8 @@ def display_domain(ascii_domain: str) -> str:
 
 def letters_of(ascii_domain: str) -> str:
     """The domain in Unicode whatever its letters, to compare it: other programs show it so."""
+    if "xn--" not in ascii_domain:
+        return ascii_domain
     return ".".join(map(_letters, ascii_domain.split(".")))
 
 

@@ -65,7 +65,7 @@ class Rule:
             raise InvalidRule(reason("default_sibling", rule=self.name))
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
             raise InvalidRule(reason("ends_first", rule=self.name))
-        if self.extra_signs != order_signs(self.extra_signs):
+        if self.extra_signs and self.extra_signs != order_signs(self.extra_signs):
             raise InvalidRule(reason("signs_out_of_order", rule=self.name, known=str(EXTRA_SIGNS)))
 
     @property

@@ -1,5 +1,6 @@
-"""Imports the modules of all tables, so that `METADATA` is complete: for migrations, and for what
-is done to all columns of a kind (`marked_columns`).
+"""Imports the modules of all tables, so that `METADATA` is complete.
+
+Migrations need that, and what looks into all columns of a kind (`marked_columns`).
 """
 
 from typing import Final

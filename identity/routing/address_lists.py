@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy.orm import Session
 
@@ -77,7 +78,7 @@ def why_never_agent(session: Session) -> Callable[[str], str | None]:
             return never_agent.reason_of(domain)
         return never_agent.OWN_LIST if is_listed else None
 
-    return why
+    return cache(why)
 
 
 def change(

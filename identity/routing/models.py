@@ -88,6 +88,7 @@ FIELDS = tuple(
     if column.key not in {"id", "since_revision", "until_revision"}
 )
 BATCH = 500  # rows of one statement
+FEW = 1_000  # rules that are looked for one by one; for more, all are read
 
 
 def newest_revision(session: Session) -> RuleRevision | None:
@@ -130,6 +131,14 @@ def find_in_force(
     return found
 
 
+def find(session: Session, keys: Sequence[tuple[RuleKind, str]], *, revision: int) -> list[Rule]:
+    """Those rules of a revision that have one of these kinds and patterns: few, or very many."""
+    if len(keys) <= FEW:
+        return find_in_force(session, keys, revision=revision)
+    wanted = frozenset(keys)
+    return [rule for rule in load(session, revision) if (rule.kind, rule.pattern) in wanted]
+
+
 def load_rule_set(session: Session, *, at: datetime, revision: int | None = None) -> RuleSet:
     """The rule set of a revision (default: the newest) at a time, by the rules' validity dates."""
     number = current_number(session) if revision is None else revision
@@ -155,8 +164,8 @@ def write(
     for start in range(0, len(removed), BATCH):
         _end(session, removed[start : start + BATCH], revision.number)
     rows = [_row(rule, revision.number) for rule in added]
-    if rows:
-        session.execute(insert(StoredRule), rows)
+    if rows:  # into the table itself: an import has tens of thousands
+        session.execute(insert(Base.metadata.tables[StoredRule.__tablename__]), rows)
 
 
 def digest(session: Session, revision: int) -> str:

@@ -38,7 +38,7 @@ def apply(session: Session, now: datetime, change: Change, checked: Checked) -> 
     """
     if not is_due(change, now):  # withdrawn, or applied by another worker
         return Applied(ChangeState(change.state))
-    if checking.basis_of(session) != checked.basis:
+    if checking.basis_of(session, checked.difference) != checked.basis:
         return Applied(ChangeState(change.state), is_moved=True)
     who = Actor(change.approved_by or change.author, f"{BY}, {change.label}", change.reason)
     if checking.worse_than_promised(change.promised, checked.counts):

@@ -54,8 +54,7 @@ def count(
 ) -> Checked:
     """Whom it would affect. Raises UnknownHomeserver."""
     base = rules.current_number(session)
-    keys = set(wanted.take_away)
-    gone = [rule for rule in rules.load(session, base) if (rule.kind, rule.pattern) in keys]
+    gone = rules.find(session, wanted.take_away, revision=base)
     new = [server.name for server in wanted.servers]
     difference = service.compare(session, put=wanted.put, take_away=gone, also_known=new)
     return checking.count_difference(session, now, difference, follow)
@@ -82,7 +81,7 @@ def settle(
     `breaks_glass`: apply it in any case, for the reason in `who`. None: what was counted has moved
     meanwhile, and nothing was written. Raises WrongHomeserver, TargetNotReady, WrongParameter.
     """
-    if checking.basis_of(session) != checked.basis:
+    if checking.basis_of(session, checked.difference) != checked.basis:
         return None
     missing = find_missing(session, wanted)
     for server in missing:

@@ -1,7 +1,7 @@
-"""Counts whom a change of rules affects: every known address is decided by both rule sets.
+"""Counts whom a change of rules affects: the addresses that it can reach are decided by both rule sets.
 
 It may take seconds, so no writing transaction is open meanwhile. What was counted holds as long as
-the revision and the known addresses are the same; `Basis` says whether they are.
+the revision and the addresses in reach are the same; `Basis` says whether they are.
 """
 
 import uuid
@@ -22,6 +22,7 @@ from identity.threepids.associations import Association
 from . import changes, lines, moves, scopes, service, warnings
 from .change_models import AT_ONCE, Change, ChangeEffect, ChangeState
 from .impact import Replay, ShowProgress, replay
+from .reach import reach_of
 from .service import Difference
 
 WORSE: Final = ("lose_access", "change_homeserver", "become_guests")
@@ -30,7 +31,7 @@ WORSE: Final = ("lose_access", "change_homeserver", "become_guests")
 
 @dataclass(frozen=True)
 class Basis:
-    """What was counted: the revision, and how many known addresses of which newest moment."""
+    """What was counted: the revision, and how many addresses in reach of which newest moment."""
 
     revision: int
     addresses: int
@@ -62,13 +63,22 @@ class Checked:
         }
 
 
-def basis_of(session: Session) -> Basis:
-    """What a check of this moment counts. It asks indexes and reads no address."""
-    bound, newest = session.execute(
-        select(func.count(), func.max(Association.bound_at)).where(Association.medium == "email")
-    ).one()
-    made = rows.count(session, Account.state == AccountState.READY)
-    return Basis(rules.current_number(session), bound + made, newest)
+def basis_of(session: Session, difference: Difference) -> Basis:
+    """What a check of this difference would count now. It asks indexes and reads no address."""
+    reach = reach_of([*difference.ended, *difference.begun])
+    counted = select(func.count(), func.max(Association.bound_at))
+    bound = [
+        session.execute(counted.where(Association.medium == "email", condition)).one()
+        for condition in reach.conditions(Association.address)
+    ]
+    made = [
+        rows.count(session, Account.state == AccountState.READY, condition)
+        for condition in reach.conditions(Account.address)
+    ]
+    newest = max((moment for _, moment in bound if moment), default=None)
+    return Basis(
+        rules.current_number(session), sum(number for number, _ in bound) + sum(made), newest
+    )
 
 
 def count(
@@ -84,11 +94,11 @@ def count(
 def count_difference(
     session: Session, now: datetime, difference: Difference, follow: ShowProgress | None = None
 ) -> Checked:
-    """Decide every known address by the rules in force and by those after this difference.
+    """Decide known addresses by the rules in force and by those after this difference.
 
-    Its moves are completed. An empty difference affects nobody, and nothing is read.
+    Those that it cannot reach stay as they are, and are not read. Its moves are completed. An empty difference affects nobody, and nothing is read.
     """
-    basis = replace(basis_of(session), revision=difference.base)
+    basis = replace(basis_of(session, difference), revision=difference.base)
     if difference.is_empty:
         return Checked(difference, Replay(), basis)
     here = service.by_key(rules.load(session, difference.base))
@@ -96,7 +106,8 @@ def count_difference(
     gone = service.by_key(difference.ended)
     kept = [rule for key, rule in here.items() if key not in gone]
     new = RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
-    replayed = replay(session, old, new, follow)
+    reach = reach_of([*difference.ended, *difference.begun])
+    replayed = replay(session, old, new, follow, reach=reach)
     whole = moves.with_moves(difference, old, replayed.left_behind, now)
     return Checked(whole, replayed, basis, tuple(warnings.find(session, now, whole, new)))
 

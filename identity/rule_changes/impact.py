@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import CompoundSelect, func, select, union
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -14,6 +14,7 @@ from identity.accounts.models import Account, AccountState
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.threepids.associations import Association
 
+from .reach import EVERYBODY, Reach
 from .service import Key
 
 CHUNK = 5_000  # rows read at once
@@ -58,12 +59,20 @@ ShowProgress = Callable[[Iterable[Row], int], Iterable[Row]]
 
 
 def replay(
-    session: Session, old: RuleSet, new: RuleSet, follow: ShowProgress | None = None
+    session: Session,
+    old: RuleSet,
+    new: RuleSet,
+    follow: ShowProgress | None = None,
+    *,
+    reach: Reach = EVERYBODY,
 ) -> Replay:
-    """Decide every known address by both rule sets. The result contains no address."""
-    rows = _known(session)
+    """Decide every known address by both rule sets. The result contains no address.
+
+    `reach`: those that may be decided otherwise; no others are read, but all are counted.
+    """
+    rows: Iterable[Row] = _known(session, reach)
     if follow is not None:
-        rows = follow(rows, _count(session))
+        rows = follow(rows, _count(session, reach))
     counts: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     by_domain: Counter[tuple[str, str]] = Counter()
@@ -72,23 +81,32 @@ def replay(
         address = EmailAddress.stored(text)
         was, will = old.decide(address), new.decide(address)
         effects = list(_effects(was, will))
-        counts.update(["known", *effects])
+        counts.update(effects)
         domains.update([address.display_domain] if effects else [])
         by_domain.update((effect, address.ascii_domain) for effect in effects)
         if "change_homeserver" in effects and will.rule:
             at = user_id.partition(":")[2]
             left.setdefault((will.rule.kind, will.rule.pattern), Counter())[at] += 1
-    for text in session.scalars(INVITED):
+    for text in _invited(session, reach):
         address = EmailAddress.stored(text)
         if old.decide(address).homeserver != new.decide(address).homeserver:
             counts["invitations"] += 1
             domains[address.display_domain] += 1
             by_domain["invitations", address.ascii_domain] += 1
     return Replay(
-        Impact(**counts, domains=tuple(domains.most_common(MAX_DOMAINS))),
-        {key: tuple(name for name, _ in names.most_common()) for key, names in left.items()},
+        Impact(
+            known=_count(session, EVERYBODY),
+            **counts,
+            domains=tuple(_most_first(domains)[:MAX_DOMAINS]),
+        ),
+        {key: tuple(name for name, _ in _most_first(names)) for key, names in left.items()},
         dict(by_domain),
     )
+
+
+def _most_first(counts: Counter[str]) -> list[tuple[str, int]]:
+    """In an order that does not depend on that of the rows."""
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _effects(was: Decision, will: Decision) -> Iterator[str]:
@@ -107,26 +125,43 @@ def _effects(was: Decision, will: Decision) -> Iterator[str]:
         yield "gain_access"
 
 
-def _known(session: Session) -> Iterable[Row]:
-    """Address and user ID of every known address."""
-    return session.execute(EVERYBODY.execution_options(yield_per=CHUNK))
+def _known(session: Session, reach: Reach) -> Iterator[Row]:
+    """Address and user ID of every known address in reach."""
+    for query, column in KNOWN:
+        for condition in reach.conditions(column):
+            asked = query.where(condition).execution_options(yield_per=CHUNK)
+            yield from session.execute(asked)
 
 
-def _count(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(EVERYBODY.subquery())) or 0
-
-
-def _everybody() -> CompoundSelect[str, str]:
-    """The query of all known addresses; an association has precedence over an account."""
-    bound = select(Association.address, Association.user_id).where(Association.medium == "email")
-    made = select(Account.address, Account.user_id).where(
-        Account.state == AccountState.READY,
-        Account.address.not_in(select(Association.address).where(Association.medium == "email")),
+def _count(session: Session, reach: Reach) -> int:
+    """How many rows `_known` yields."""
+    return sum(
+        session.scalar(query.where(condition).with_only_columns(func.count())) or 0
+        for query, column in KNOWN
+        for condition in reach.conditions(column)
     )
-    return union(bound, made)
 
 
-EVERYBODY = _everybody()
+def _invited(session: Session, reach: Reach) -> Iterator[str]:
+    """The addresses in reach for which invitations wait."""
+    for condition in reach.conditions(ThirdPartyInvitation.address):
+        yield from session.scalars(INVITED.where(condition))
+
+
+IS_BOUND = exists().where(Association.medium == "email", Association.address == Account.address)
+KNOWN = (
+    (
+        select(Association.address, Association.user_id).where(Association.medium == "email"),
+        Association.address,
+    ),
+    (
+        select(Account.address, Account.user_id).where(
+            Account.state == AccountState.READY, ~IS_BOUND
+        ),
+        Account.address,
+    ),
+)
+"""The queries of all known addresses, and their column: an association precedes an account."""
 INVITED = select(ThirdPartyInvitation.address).where(
     ThirdPartyInvitation.delivery == Delivery.WAITING,
     ThirdPartyInvitation.ended_at.is_(None),

@@ -41,7 +41,7 @@ def add(
         pattern, why = next(iter(public.items()))
         raise NotForAgents(f"{pattern or 'default'} cannot be opened to agents. {why}")
     keys: list[Key] = [(rule.kind, rule.pattern) for rule in put]
-    here = rules.find_in_force(session, [*keys, *take_away])
+    here = rules.find(session, [*keys, *take_away], revision=rules.current_number(session))
     scopes.check_rules(session, scope, [*here, *put])
     scopes.record(session, change.id, [*here, *put])
     last = select(func.max(ChangeLine.place)).where(ChangeLine.change_id == change.id)
@@ -81,8 +81,8 @@ def compare(session: Session, change: Change) -> Difference:
 
 def compare_lines(session: Session, put: Iterable[Rule], take_away: Iterable[Key]) -> Difference:
     """What such lines do to the newest revision. Raises UnknownHomeserver, BaseMoved."""
-    base, keys = rules.current_number(session), set(take_away)
-    gone = [rule for rule in rules.load(session, base) if (rule.kind, rule.pattern) in keys]
+    base = rules.current_number(session)
+    gone = rules.find(session, list(take_away), revision=base)
     difference = service.compare(session, put=put, take_away=gone)
     if difference.base != base:
         raise BaseMoved

@@ -65,11 +65,14 @@ def compare(
     rule it replaces. Raises UnknownHomeserver for a homeserver that is neither registered nor in
     `also_known`.
     """
-    base = rules.current_number(session)
-    now = by_key(rules.load(session, base))
-    wanted = {key: _with_its_move(rule, now.get(key)) for key, rule in by_key(put).items()}
+    base, new = rules.current_number(session), by_key(put)
+    named = [_key(rule) for rule in take_away]
+    now = by_key(
+        rules.load(session, base) if whole else rules.find(session, [*new, *named], revision=base)
+    )
+    wanted = {key: _with_its_move(rule, now.get(key)) for key, rule in new.items()}
     _check_homeservers(session, wanted.values(), also_known)
-    gone = [key for key in now if key not in wanted] if whole else map(_key, take_away)
+    gone = [key for key in now if key not in wanted] if whole else named
     return difference_between(base, now, wanted, gone)
 
 

@@ -59,12 +59,23 @@ def find_look_alikes(added: Sequence[Rule], rules: Sequence[Rule]) -> list[dict[
     if not opened:
         return []
     table = confusables.table()
+    shapes = dict(zip(opened, look_alikes.skeletons(opened.values(), table), strict=True))
+    wanted = set(shapes.values())
+    patterns = [rule.pattern for rule in rules if _is_of_domain(rule)]
+    # Whose domain has the shape of a wanted one at its end; of the others nobody asks the owner.
+    near = list(
+        {
+            owner_of(pattern)
+            for pattern, shape in zip(patterns, look_alikes.skeletons(patterns, table), strict=True)
+            if not wanted.isdisjoint(_around(shape, itself=True))
+        }
+    )
     others: dict[str, set[str]] = {}
-    for owner in {owner_of(rule.pattern) for rule in rules if _is_of_domain(rule)}:
-        others.setdefault(look_alikes.skeleton(owner, table), set()).add(owner)
+    for owner, shape in zip(near, look_alikes.skeletons(near, table), strict=True):
+        others.setdefault(shape, set()).add(owner)
     found: list[dict[str, Any]] = []
     for domain, owner in sorted(opened.items()):
-        like = others.get(look_alikes.skeleton(owner, table), set()) - {owner}
+        like = others.get(shapes[domain], set()) - {owner}
         if like and len(found) < MAX_NAMED:
             found.append({"kind": LOOK_ALIKE, "domain": domain, "like": min(like)})
     return found

@@ -1,8 +1,9 @@
 """Names that cannot be told apart, and those that are merely alike."""
 
 import pytest
+from hypothesis import given, strategies as st
 
-from domain_rules.look_alikes import Likeness, Name, find, is_one_letter_away, skeleton
+from domain_rules.look_alikes import Likeness, Name, find, is_one_letter_away, skeleton, skeletons
 from identity.routing.confusables import table
 
 PAIRS = [
@@ -62,3 +63,9 @@ def test_short_names_are_no_letter_away_from_anything():
 def test_one_letter_away(one, other, is_near):
     assert is_one_letter_away(one, other) is is_near
     assert is_one_letter_away(other, one) is is_near
+
+
+@given(st.lists(st.sampled_from([name for pair in PAIRS for name in pair] + ["x", "a.b.c"])))
+def test_many_skeletons_are_those_of_each(names):
+    if names:
+        assert skeletons(names, table()) == [skeleton(name, table()) for name in names]

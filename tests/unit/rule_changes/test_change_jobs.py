@@ -73,13 +73,13 @@ def test_a_change_that_is_applied_twice_is_published_once(desk, approved):
     )
 
 
-def test_what_was_counted_before_an_address_came_is_not_published(desk, approved, clock):
+def test_what_was_counted_before_an_address_was_bound_is_not_published(desk, approved, clock):
     before = desk.revision()
     with desk.services.database.reading() as session:
         checked = checking.count(session, clock(), changes.required(session, approved))
     clock.advance(seconds=1)
     with desk.services.database.transaction() as session:
-        associations.bind(session, clock(), address="new@b.example", user_id=f"@n:{GUESTS}")
+        associations.bind(session, clock(), address=f"gil1@{ASSO}", user_id=f"@n:{GUESTS}")
     with desk.services.database.transaction() as session:
         change = changes.required(session, approved)
         assert applying.apply(session, clock(), change, checked).is_moved
