@@ -80,10 +80,14 @@ def main(words: list[str]) -> int:
         for name in wanted:
             console.print(f"{name} …", style="dim")
             try:
-                rows += [row for row in _measure(name, results) if is_wanted(words, name, row.name)]
+                found = _measure(name, results)
             except (Exception, SystemExit):  # noqa: BLE001  the others are measured all the same
                 console.print_exception(max_frames=4)
                 failed = True
+            else:
+                wanted_rows = [row for row in found if is_wanted(words, name, row.name)]
+                rows += wanted_rows
+                _tell(console, wanted_rows)
     except KeyboardInterrupt:
         console.print("interrupted: what was measured until then follows")
         failed = True
@@ -148,6 +152,10 @@ def _show(console: Console, rows: list[Row]) -> None:
         mark = "" if not row.must else "yes" if row.is_reached else "NO"
         table.add_row(row.name, f"{row.value:,.2f} {row.unit}", row.must, mark)
     console.print(table)
+
+
+def _tell(console: Console, rows: list[Row]) -> None:
+    """Print what stands behind the figures of a suite, as soon as it has run."""
     for row in rows:
         if row.detail:
             console.print(f"{row.name}: {row.detail}", style="dim", soft_wrap=True)

@@ -19,13 +19,12 @@ from .installation import (
 )
 from .load import Load, Request, Target, in_turn, write
 from .rows import Row
-from .sydent import pepper_of, sydent
+from .sydent import SLOW, pepper_of, sydent
 
 PATH = "/_matrix/identity/v2/lookup"
 # How many hashes, and of how many accounts: each asks for the same ones again, as an address book.
 ASKED = {1: 20_000, 100: 2_000, 1_000: 200}
 ON_GUNICORN = ((FEW, 1), (FEW, 1_000))
-SLOW = {"connections": 4, "seconds": 3}  # Sydent's lookup: it reads all requests, then answers
 
 
 def measure() -> Iterator[Row]:

@@ -12,7 +12,7 @@ from .comparing import figures, rate_to
 from .installation import ACCOUNTS, installation, network_of, token_of, user_of
 from .load import PLACEHOLDER, Load, Request, in_turn, write
 from .rows import Row
-from .sydent import sydent
+from .sydent import SLOW, sydent
 
 V2 = "/_matrix/identity/v2"
 
@@ -56,7 +56,7 @@ def _compare(what: str, by: Callable[[int], Request]) -> Iterator[Row]:
         {
             "granian": Load(servers.guichet(), asked),
             "gunicorn": Load(servers.guichet("gunicorn"), asked),
-            "Sydent": Load(sydent(), asked),
+            "Sydent": Load(sydent(), asked, **SLOW),
         }
     )
     yield from figures(what, found)

@@ -21,21 +21,36 @@ from .rows import ROUNDS, Row
 KEPT = Path(__file__).with_name("plans.txt")
 WARM = 6  # requests before the one that counts: psycopg prepares a statement that comes again
 SCANNED = 1_000  # rows that a statement may read one after the other
+MOST = {"requestToken": 6, "store-invite": 6}
+Explained = tuple[str, dict[str, Any]]
+"""A statement and its plan, as PostgreSQL tells it in JSON."""
+
 LOGGED = re.compile(r"LOG:  duration: [\d.]+ ms  plan:\n((?:\t.*\n)+)")
 
 
 def measure() -> Iterator[Row]:
     """Run the suite."""
     servers = installation()
-    told: list[str] = []
-    scans: list[str] = []
+    found: dict[str, list[Explained]] = {}
     with servers.explained(MANY) as (target, log):
         for name, asked in _hot(servers):
-            for statement, plan in _explained(target, log, asked).items():
-                told += [f"{name}: {statement}", *show(plan), ""]
-                scans += [f"{name}: {each}" for each in long_scans(plan)]
+            found[name] = _explained(target, log, asked)
     if loads.rounds == ROUNDS:
-        KEPT.write_text("\n".join(told), encoding="utf-8")
+        told = [
+            [f"{name}: {statement}", *show(plan), ""]
+            for name, plans in found.items()
+            for statement, plan in plans
+        ]
+        KEPT.write_text("\n".join(line for each in told for line in each), encoding="utf-8")
+    for name, plans in found.items():
+        at_most = MOST.get(name)
+        yield Row(f"statements of {name}", len(plans), "", at_most=at_most)
+    scans = [
+        f"{name}: {each}"
+        for name, plans in found.items()
+        for _, plan in plans
+        for each in long_scans(plan)
+    ]
     yield Row(
         f"scans of more than {SCANNED:,} rows in hot statements",
         len(scans),
@@ -45,10 +60,10 @@ def measure() -> Iterator[Row]:
     )
 
 
-def read_plans(log: str) -> dict[str, dict[str, Any]]:
-    """Statement → the newest plan of it, of PostgreSQL's log."""
+def read_plans(log: str) -> list[Explained]:
+    """The statements and their plans of PostgreSQL's log, in their order."""
     found = [json.loads(each.replace("\t", "")) for each in LOGGED.findall(log)]
-    return {" ".join(each["Query Text"].split()): each["Plan"] for each in found}
+    return [(" ".join(each["Query Text"].split()), each["Plan"]) for each in found]
 
 
 def show(plan: dict[str, Any], depth: int = 1) -> Iterator[str]:
@@ -83,7 +98,7 @@ def _hot(servers: Installation) -> Iterator[tuple[str, Path]]:
         yield f"lookup of {hashes:,}", asked_of(hashes, MANY)
 
 
-def _explained(target: Target, log: Path, asked: Path) -> dict[str, dict[str, Any]]:
+def _explained(target: Target, log: Path, asked: Path) -> list[Explained]:
     load = Load(target, asked)
     for _ in range(WARM):
         load.ask_once()

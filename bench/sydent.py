@@ -64,6 +64,9 @@ Somebody has typed this address, or invited you. If it was you, go on here:
 
 The code is {{ token }}. If you did not ask for it, you need not do anything.
 """
+# It works on one request after the other, reads all connections first, and sends all answers at the
+# end. With 16 connections a second of slow requests would hold two such turns, or none.
+SLOW = {"connections": 4, "seconds": 2}
 FAR = 4_000_000_000_000  # milliseconds since 1970
 # Sydent's lookup walks all associations and looks each up among the hashes asked. Told that there
 # are a hundred million, each hash once, SQLite goes from the hashes asked: Sydent's own code, with

@@ -12,12 +12,12 @@ LOG = """2026-11-30 20:00:00.000 UTC [12] LOG:  checkpoint starting: time
 \t}
 2026-11-30 20:00:00.020 UTC [13] LOG:  disconnection
 """
-(PLAN,) = read_plans(LOG).values()
+((STATEMENT, PLAN),) = read_plans(LOG)
 
 
-def test_plans_are_read_from_the_log_by_their_statement():
-    assert list(read_plans(LOG)) == ["select hash from lookup_hashes"]
-    assert read_plans("no plan\n") == {}
+def test_plans_are_read_from_the_log_with_their_statements():
+    assert STATEMENT == "select hash from lookup_hashes"
+    assert read_plans("no plan\n") == []
 
 
 def test_a_plan_is_shown_a_step_in_a_line():
