@@ -1,0 +1,96 @@
+"""What the endpoints that cause mails ask of the database: few statements, in one transaction.
+
+Each costs more than what it does, and locks are held meanwhile. Who asks is looked up before, apart.
+"""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from tests.worlds.api import *
+from tests.worlds.programs import ADDRESS, CAMILLE, Program
+
+MOST = 6  # statements of one request
+GIL = "gil.perrin@association.example"
+INVITATION = {
+    "medium": "email",
+    "address": GIL,
+    "room_id": "!room:education.example",
+    "sender": CAMILLE,
+}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request) -> str:
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def camille(public, decided) -> Program:
+    return Program(public, decided)
+
+
+@contextmanager
+def transactions(engine):
+    """The statements of each transaction that writes."""
+    found: list[list[str]] = []
+    current: list[str] = []
+
+    def note(_connection, _cursor, statement, *_others):
+        current.append(statement)
+
+    def end(_connection):
+        if any(text.startswith(("INSERT", "UPDATE", "WITH")) for text in current):
+            found.append(list(current))
+        current.clear()
+
+    listened = {"before_cursor_execute": note, "commit": end, "rollback": end}
+    for name, function in listened.items():
+        event.listen(engine, name, function)
+    try:
+        yield found
+    finally:
+        for name, function in listened.items():
+            event.remove(engine, name, function)
+
+
+def cost(program, ask) -> int:
+    """How many statements the one transaction of a request has."""
+    with transactions(program.services.database.engine) as found:
+        assert ask().status_code == 200
+    (statements,) = found
+    own = [text for text in statements if not text.startswith(("BEGIN", "PRAGMA"))]
+    return len(own)
+
+
+def on_postgresql(program) -> bool:
+    return program.services.database.engine.dialect.name == "postgresql"
+
+
+def test_a_code_is_requested_by_few_statements(camille, clock):
+    first = cost(camille, camille.ask)
+    clock.advance(minutes=2)
+    link = "https://app.element.io/done"
+    again = cost(camille, lambda: camille.ask(send_attempt=2, next_link=link))
+    assert max(first, again) <= MOST
+    # The lock, what is known, and the rows.
+    assert first == (3 if on_postgresql(camille) else 4)
+
+
+def test_an_invitation_is_stored_by_few_statements(camille, clock):
+    def invite(address=GIL):
+        return camille.post("/store-invite", **INVITATION | {"address": address})
+
+    invite("another@association.example")  # which makes the first signing key
+    first = cost(camille, invite)
+    clock.advance(minutes=2)
+    again = cost(camille, invite)
+    assert max(first, again) <= MOST
+    assert first == (3 if on_postgresql(camille) else 4)
+
+
+def test_a_code_for_an_address_of_somebody_costs_the_same(camille):
+    """Nothing is looked up beside what is known of the request itself."""
+    known = cost(camille, lambda: camille.ask(email=ADDRESS))
+    assert known == cost(camille, lambda: camille.ask(email="nobody@ac-rouen.example"))
