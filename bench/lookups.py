@@ -6,11 +6,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import event, text
 
-from domain_rules.rules import RuleSet
 from identity import migrations
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
@@ -26,7 +26,6 @@ PART = 100_000
 PARTS = ASSOCIATIONS // PART
 ASKED = 1_000  # hashes in one lookup; every other one is bound
 TIMES = 1_000
-ANA = "@ana:agents.example"
 FILL = """
 insert into associations (medium, address, user_id, bound_at)
 select 'email', 'p' || n || '@agents.example', '@p' || n || '\\:agents.example', now()
@@ -69,22 +68,21 @@ def measure() -> Iterator[Row]:
 def _look(database: Database, pepper: str) -> Iterator[Row]:
     seen: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *told: seen.append(told[2]))
-    rules, taken, raw = RuleSet.compile([]), [], []
+    taken, raw = [], []
     for _ in range(TIMES):
         chosen = random.sample(range(ASSOCIATIONS), ASKED // 2)
         hashes = [peppers.hash_address(f"p{n}@agents.example", "email", pepper) for n in chosen]
         hashes += [peppers.hash_address(f"q{n}@agents.example", "email", pepper) for n in chosen]
         began = time.perf_counter()
-        with database.reading() as session:
-            found = lookups.find(
-                session,
-                rules,
-                utc_now(),
-                user_id=ANA,
-                algorithm="sha256",
-                with_pepper=pepper,
-                asked=hashes,
-            )
+        find = partial(
+            lookups.find,
+            now=utc_now(),
+            by_agent=True,
+            algorithm="sha256",
+            with_pepper=pepper,
+            texts=hashes,
+        )
+        found = database.ask(find)
         taken.append(time.perf_counter() - began)
         raw.append(_raw(database, pepper, hashes))
         if len(found) != ASKED // 2:

@@ -64,11 +64,7 @@ def reports_and_proofs():
 @pytest.mark.slow
 def test_old_tokens_count_from_their_making(upgraded):
     with upgraded.reading() as session:
-        good = [
-            days
-            for days in (400, 100, 10)
-            if callers.find(session, f"{days} days old", NOW)
-        ]
+        good = [days for days in (400, 100, 10) if callers.find(session, f"{days} days old", NOW)]
     assert good == [10]
 
 
