@@ -337,7 +337,7 @@ def sqlstate(error: BaseException | None) -> str:
 def _record_fault(context: ExceptionContext) -> None:
     """Count and log what a database does not do. That a row is there already is no fault."""
     fault = context.original_exception
-    if isinstance(context.sqlalchemy_exception, IntegrityError) or context.is_pre_ping:
+    if isinstance(context.sqlalchemy_exception, IntegrityError):
         return
     state = sqlstate(fault)
     metrics.DATABASE_FAULTS.inc(sqlstate=state)

@@ -32,7 +32,8 @@ class RedisDistinctCounter:
     def add(self, now: datetime, who: str, things: Collection[str]) -> int:
         """Raises whatever Redis's client raises."""
         key = f"guichet:distinct:{now.date().isoformat()}:{who}"
-        with self._redis.pipeline() as pipeline:
+        # Not as one transaction: a count in between is no lower, and MULTI and EXEC cost as much.
+        with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.pfadd(key, *map(_digest, things))
             pipeline.expire(key, KEPT)
             pipeline.pfcount(key)

@@ -30,16 +30,15 @@ def is_text(value: str) -> bool:
 def _is_deep(found: object) -> bool:
     level = [found]
     for _ in range(MAX_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
         if not level:
             return False
     return True
-
-
-def _inside(each: object) -> list[Any]:
-    if isinstance(each, dict):
-        return list(each.values())
-    return each if isinstance(each, list) else []
 
 
 def _refuse(constant: str) -> NoReturn:

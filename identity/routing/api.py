@@ -14,7 +14,7 @@ from identity.networks import is_in
 from identity.threepids import associations, callers
 from identity.web import parameters
 from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
-from identity.web.request_context import client_ip, services
+from identity.web.request_context import client_ip, current_services, services
 from identity.web.request_record import about_address
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,11 @@ def info() -> Response:
     another homeserver and GUICHET_INFO_PERSON_LEVEL allows telling it, that is `hs`, and the rule's
     is `new_hs`. While the database is away, the rules alone decide, but for the level `legacy`.
     """
+    ours = current_services()
     address = parameters.email_address()
     about_address(address.canonical, from_memory=True)
-    decision = services.rules.current().decide(address)
-    is_inside = is_in(client_ip(), services.settings.protected_networks)
+    decision = ours.rules.current().decide(address)
+    is_inside = is_in(client_ip(), ours.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
     current = _current_for_caller(address, decision)
     if decision.is_nobodys and current is None:

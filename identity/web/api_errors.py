@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 AWAY_RETRY = 30  # seconds
 # Paths of APIs; all other paths are pages.
 FOR_PROGRAMS = ("/_matrix", "/api", "/healthz", "/readyz")
+BELOW = tuple(f"{path}/" for path in FOR_PROGRAMS)
 FOR_OPERATORS = "/api/admin/"  # their errors name the request, as those of pages do
 
 ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
@@ -146,9 +147,8 @@ def register(app: Flask) -> None:
 def is_for_programs(path: str | None = None) -> bool:
     """Whether this path (default: of the request) is an API's; on the internal listener all are."""
     requested = request.path if path is None else path
-    return current_app.config["LISTENER"] == "internal" or any(
-        requested == prefix or requested.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
-    )
+    is_known = requested.startswith(BELOW) or requested in FOR_PROGRAMS
+    return is_known or current_app.config["LISTENER"] == "internal"
 
 
 def answer_problem(problem: problems.Problem) -> Response:

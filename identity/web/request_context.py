@@ -4,7 +4,7 @@ import logging
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import current_app, request
+from flask import Flask, current_app, request
 from werkzeug.local import LocalProxy
 
 from identity.networks import identify_caller
@@ -15,7 +15,15 @@ PROXY_HEADERS = {"x-forwarded-for", "forwarded"}
 
 log = logging.getLogger(__name__)
 
-services = cast("Services", LocalProxy(lambda: current_app.extensions[EXTENSION]))
+
+def current_services() -> Services:
+    """The services themselves, for who asks them for several things: a proxy costs each time."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  of Werkzeug's LocalProxy
+    found: Services = app.extensions[EXTENSION]
+    return found
+
+
+services = cast("Services", LocalProxy(current_services))
 
 
 def is_https() -> bool:
@@ -28,7 +36,8 @@ def client_ip() -> str:
 
     A trusted proxy that does not name the caller is reported in the log, once an hour.
     """
-    settings, headers = services.settings, request.headers
+    ours, headers = current_services(), request.headers
+    settings = ours.settings
     believed = settings.proxy_header
     (other,) = PROXY_HEADERS - {believed}
     found = identify_caller(
@@ -38,6 +47,6 @@ def client_ip() -> str:
         header=believed,
         has_other_header=other in headers,
     )
-    if found.fault and services.limits.is_news(found.fault):
+    if found.fault and ours.limits.is_news(found.fault):
         log.warning("who is calling: %s (counted as %s)", found.fault, found.name)
     return found.name
