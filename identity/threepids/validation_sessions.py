@@ -1,7 +1,7 @@
 """Validation sessions of the Identity Service API: an address, a client, and its validation."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Index, func, select
@@ -77,6 +77,11 @@ def latest_of(
 
 def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
     return session.get(ValidationSession, session_id)
+
+
+def find_all(session: Session, ids: Collection[uuid.UUID]) -> Sequence[ValidationSession]:
+    """Those of these sessions that are there."""
+    return session.scalars(select(ValidationSession).where(ValidationSession.id.in_(ids))).all()
 
 
 def opened_times(session: Session, user_id: str, since: datetime) -> Sequence[datetime]:
