@@ -44,9 +44,9 @@ def find_binaries() -> Path:
 class PostgreSQLServer(Server):
     """`url(name)` of a database; `stop`, `start` and `kill` for tests of bad days."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: tuple[str, ...] = UNSAFE_AND_FAST) -> None:
         self.binaries = find_binaries()
-        self.folder, self.data = folder, folder / "data"
+        self.folder, self.data, self.settings = folder, folder / "data", settings
         self.port = free_port()
         self.user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._names = count(1)
@@ -72,7 +72,7 @@ class PostgreSQLServer(Server):
 
     def start(self) -> None:
         settings = (
-            *UNSAFE_AND_FAST,
+            *self.settings,
             f"unix_socket_directories={self.folder}",
             f"listen_addresses={LOOPBACK}",
         )
