@@ -5,9 +5,9 @@ All may run twice.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -15,8 +15,16 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import batches, continuity, metrics, outbox, timetable_runs, tracing
-from identity.core.job_outcomes import GiveUp, Later, StopRun
+from identity.core import (
+    batches,
+    continuity,
+    metrics,
+    outbox,
+    reservations,
+    timetable_runs,
+    tracing,
+)
+from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
@@ -31,7 +39,7 @@ from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
 
-from . import holds, looks
+from . import holds, looks, mail_batches
 from .alarms import Alarms
 from .celery_app import app, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
@@ -50,6 +58,8 @@ SAID = {
     GIVEN_UP: "given up after %d attempts: %s",
     FAILED: "attempt %d failed: %s",
 }
+HandOver = Callable[[], RecordOutcome | None]
+"""Hands a mail of a batch over. Returns None: the batch settles it."""
 MOST_UNCERTAIN = 10  # attempts that no worker has ended, before a job is given up
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
@@ -252,15 +262,13 @@ def run_lane(
     holds.release_ended(services)
     try:
         while time.monotonic() < ends_at and not is_ending():
-            with services.database.transaction() as session:
-                if continuity.check(session, services.database_now(), services.last_seen):
-                    job = outbox.lease_next(session, services.now(), lane)
-                    next_due = None if job else outbox.next_due(session, lane)
-                else:  # held: the next sweep asks again
-                    job, next_due = holds.lease_for_operators(session, services.now(), lane), None
-            if job is None:
-                return next_due
-            carry_out(services, job)
+            leased = lease(services, lane)
+            if leased.mails:
+                mail_batches.Batch(services, leased.mails, is_ending=is_ending).carry_out(carry_out)
+            elif leased.job:
+                carry_out(services, leased.job)
+            else:
+                return leased.next_due
     except StopRun:
         # The relay is down: the next job would only wait for the same time-out.
         return None
@@ -269,8 +277,35 @@ def run_lane(
     return services.now()  # the time is over, and jobs are left
 
 
-def carry_out(services: WorkerServices, job: Job) -> None:
-    """Carry out a job with no transaction open meanwhile; record, count and log how it ended."""
+@dataclass(frozen=True)
+class Leased:
+    """What a run goes on with: a batch of mails, a job, or nothing until `next_due`."""
+
+    mails: Sequence[Job] = ()
+    job: Job | None = None
+    next_due: datetime | None = None
+
+
+def lease(services: WorkerServices, lane: Lane) -> Leased:
+    """Take what is due longest in a lane: several mails, or one job."""
+    with services.database.transaction() as session:
+        now = services.now()
+        if not continuity.check(session, services.database_now(), services.last_seen):
+            # Held: the next sweep asks again.
+            return Leased(job=holds.lease_for_operators(session, now, lane))
+        size = mail_batches.PACE.size
+        if mails := reservations.reserve(session, now, lane, JobKind.MAIL, limit=size):
+            return Leased(mails)
+        if job := outbox.lease_next(session, now, lane):
+            return Leased(job=job)
+        return Leased(next_due=outbox.next_due(session, lane))
+
+
+def carry_out(services: WorkerServices, job: Job, *, hand_over: HandOver | None = None) -> None:
+    """Carry out a job with no transaction open meanwhile; record, count and log how it ended.
+
+    `hand_over`: for a mail of a batch, which the caller settles if it was handed over.
+    """
     about = structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id))
     with about, tracing.job(job.trace_id) as trace:
         labels = {"lane": job.lane, "kind": job.kind}
@@ -278,7 +313,7 @@ def carry_out(services: WorkerServices, job: Job) -> None:
             metrics.JOBS_REPEATED.inc(**labels)
             log.warning("%d earlier attempts have no known end: it may be done twice", repeated)
         began = time.perf_counter()
-        outcome, why, stops = _carry_out(services, job)
+        outcome, why, stops = _carry_out(services, job, hand_over)
         seconds = time.perf_counter() - began
         metrics.JOBS.inc(**labels, outcome=outcome)
         metrics.JOB_SECONDS.observe(seconds, **labels)
@@ -299,7 +334,9 @@ def carry_out(services: WorkerServices, job: Job) -> None:
         raise StopRun
 
 
-def _carry_out(services: WorkerServices, job: Job) -> tuple[str, str, bool]:
+def _carry_out(
+    services: WorkerServices, job: Job, hand_over: HandOver | None
+) -> tuple[str, str, bool]:
     """How it ended, why, and whether the run of its lane ends, too."""
     if job.uncertain > MOST_UNCERTAIN:  # it may be what its workers die of
         why = f"{job.uncertain - 1} attempts have no known end"
@@ -307,7 +344,7 @@ def _carry_out(services: WorkerServices, job: Job) -> tuple[str, str, bool]:
             outbox.give_up(session, job, services.now(), why)
         return GIVEN_UP, why, False
     try:
-        conclude = CARRY_OUT[JobKind(job.kind)](services, job)
+        conclude = (hand_over or partial(CARRY_OUT[JobKind(job.kind)], services, job))()
     except Later as later:
         with services.database.transaction() as session:
             until = services.now() + later.delay
@@ -328,9 +365,10 @@ def _carry_out(services: WorkerServices, job: Job) -> tuple[str, str, bool]:
         log.exception("attempt %d failed", job.attempts, extra={"kind": job.kind})
         _postpone_unforeseen(services, job, type(error).__name__)
         return FAILED, type(error).__name__, False
-    with services.database.transaction() as session:
-        if outbox.settle(session, job, services.now()):
-            conclude(session)
+    if conclude is not None:
+        with services.database.transaction() as session:
+            if outbox.settle(session, job, services.now()):
+                conclude(session)
     return DONE, "", False
 
 

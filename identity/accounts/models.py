@@ -1,6 +1,7 @@
 """Accounts that Guichet has created on homeservers or is creating."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -58,6 +59,18 @@ def find_by_address(session: Session, address: str) -> Account | None:
 
 def find_by_user_id(session: Session, user_id: str) -> Account | None:
     return session.scalar(select(Account).where(Account.user_id == user_id))
+
+
+def find_languages(session: Session, addresses: Collection[str]) -> dict[str, str]:
+    """The language of each of these addresses that has an account."""
+    found = select(Account.address, Account.language).where(Account.address.in_(addresses))
+    return dict(session.execute(found).all())
+
+
+def find_languages_of_users(session: Session, user_ids: Collection[str]) -> dict[str, str]:
+    """The language of each of these users who has an account made here."""
+    found = select(Account.user_id, Account.language).where(Account.user_id.in_(user_ids))
+    return dict(session.execute(found).all())
 
 
 def has_access_ended(session: Session, address: str, now: datetime) -> bool:

@@ -256,6 +256,21 @@ class Database:
         with untried(), self._asked.connect() as connection:
             return question(connection)
 
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection for several short transactions; between them it holds none open.
+
+        On PostgreSQL each statement is a transaction of its own.
+        """
+        self._refuse_if_away()
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        with self.engine.connect() as connection:
+            yield (
+                connection
+                if is_sqlite
+                else connection.execution_options(isolation_level="AUTOCOMMIT")
+            )
+
     def overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -52,8 +53,7 @@ class Dates:
 
     def zone_name(self) -> str:
         """`(heure de Paris)`."""
-        city = get_timezone_location(self.zone, locale=self.language, return_city=True)
-        return texts(self.language).gettext("date.zone").format(city=city)
+        return _zone_name(self.zone, self.language)
 
     def is_same_day(self, moment: datetime, other: datetime) -> bool:
         """Whether the calendar of this zone has both on one page."""
@@ -67,3 +67,9 @@ class Dates:
     def _written(self, moment: datetime, pattern: str) -> str:
         written = format_datetime(moment, pattern, tzinfo=self.zone, locale=self.language)
         return written.replace(" ", NO_BREAK)
+
+
+@cache
+def _zone_name(zone: ZoneInfo, language: str) -> str:
+    city = get_timezone_location(zone, locale=language, return_city=True)
+    return texts(language).gettext("date.zone").format(city=city)

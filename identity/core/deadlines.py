@@ -41,19 +41,26 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._watched: list[socket.socket] = []
         self._deadline: Deadline | None = None
-        self._timer: threading.Timer | None = None
+        self._ends_at: float | None = None  # None: no exchange is under way
+        self._wakes_at = math.inf
+        # One for all exchanges: a relay gets hundreds of mails a second.
+        self._thread: threading.Thread | None = None
         self.has_cut = False
 
     def until(self, deadline: Deadline) -> Self:
         """Watch from now on, until the `with` block ends or `stop`. Raises TimeoutError if late."""
         self.stop()
-        self._deadline, self.has_cut = deadline, False
-        self._timer = threading.Timer(deadline.left(), self._cut)
-        self._timer.daemon = True
-        self._timer.start()
+        ends_at = time.monotonic() + deadline.left()
+        with self._changed:
+            self._deadline, self._ends_at, self.has_cut = deadline, ends_at, False
+            if self._thread is None or not self._thread.is_alive():  # not after a fork
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+            elif ends_at < self._wakes_at:
+                self._changed.notify()
         return self
 
     def __enter__(self) -> Self:
@@ -64,10 +71,8 @@ class Watchdog:
 
     def stop(self) -> None:
         """The exchange is over: its deadline does not count any more."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+        with self._changed:
+            self._ends_at = None
 
     def left(self, at_most: float = math.inf) -> float:
         """As `Deadline.left`, of the present exchange."""
@@ -100,29 +105,39 @@ class Watchdog:
 
         A duplicate is kept: the number of a socket that its owner closed may be another's already.
         """
-        with self._lock:
+        with self._changed:
             if self.has_cut:
                 raise TimeoutError("it took too long")
             self._watched.append(connection.dup())
 
     def close(self) -> None:
         """Stop watching, and forget the connections."""
-        self.stop()
-        with self._lock:
+        with self._changed:
+            self._ends_at = None
             for each in self._watched:
                 each.close()
             self._watched.clear()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        """Sleep until the deadline, also while an exchange ends and the next one begins."""
+        with self._changed:
+            while self._ends_at is not None:
+                left = self._ends_at - time.monotonic()
+                if left <= 0:
+                    self._cut()
+                    break
+                self._wakes_at = self._ends_at
+                self._changed.wait(left)
+            self._thread = None
 
     def _cut(self) -> None:
-        with self._lock:
-            if self._timer is not threading.current_thread():
-                return  # the exchange has ended meanwhile
-            self.has_cut = True
-            for each in self._watched:
-                with suppress(OSError):  # the other end may have closed it
-                    each.shutdown(socket.SHUT_RDWR)
-                each.close()
-            self._watched.clear()
+        self._ends_at, self.has_cut = None, True
+        for each in self._watched:
+            with suppress(OSError):  # the other end may have closed it
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._watched.clear()
 
 
 def cut_off(descriptor: int) -> None:

@@ -211,6 +211,11 @@ def settle(session: Session, job: Job, now: datetime) -> bool:
     return _close(session, job, done_at=now, last_error=None)
 
 
+def make_certain(session: Session, job: Job) -> None:
+    """It turned out how an earlier attempt ended. Call it in the transaction that settles the job."""
+    rows.update(session, Job, Job.id == job.id, Job.uncertain > 0, uncertain=Job.uncertain - 1)
+
+
 def postpone(
     session: Session, job: Job, until: datetime, error: str, *, is_uncertain: bool = False
 ) -> bool:

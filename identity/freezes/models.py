@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BindParameter, ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, literal, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
@@ -91,6 +91,22 @@ def find_in_force(session: Session, now: datetime) -> Freezes:
     return Freezes(tuple(session.scalars(query)))
 
 
+def holds_mail(
+    now: datetime | ColumnElement[datetime],
+    domain: ColumnElement[str],
+    *,
+    invites: ColumnElement[bool],
+) -> ColumnElement[bool]:
+    """SQL condition: a freeze in force holds mails to this domain, as `Freezes.of_mail` decides.
+
+    `invites`: they are about invitations, which may be frozen apart.
+    """
+    is_below = domain.endswith(literal(".") + Freeze.domain)
+    covers = (Freeze.what == Frozen.DOMAIN) & ((domain == Freeze.domain) | is_below)
+    of_invitations = (Freeze.what == Frozen.INVITATIONS) & invites
+    return exists().where(is_in_force(now), (Freeze.what == Frozen.MAILS) | of_invitations | covers)
+
+
 def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
     """Delete those whose time is over, at most so many. Returns how many."""
     return rows.delete(session, Freeze, Freeze.until <= now, limit=limit)
@@ -101,7 +117,7 @@ def keys_of(freezes: Iterable[Freeze]) -> set[str]:
     return {freeze.key for freeze in freezes}
 
 
-def is_in_force(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+def is_in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """SQL condition: it has not ended."""
     return or_(Freeze.until.is_(None), Freeze.until > now)
 

@@ -1,5 +1,6 @@
 """The table of registered homeservers: their URLs, and how accounts are made there."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -60,6 +61,11 @@ class Homeserver(Base):
 def find(session: Session, name: str) -> Homeserver | None:
     """The homeserver with this server name, or None."""
     return session.get(Homeserver, name)
+
+
+def find_these(session: Session, names: Collection[str]) -> Sequence[Homeserver]:
+    """Those of these homeservers that are registered."""
+    return session.scalars(select(Homeserver).where(Homeserver.name.in_(names))).all()
 
 
 def find_all(session: Session) -> list[Homeserver]:

@@ -11,13 +11,15 @@ Which mail goes next is decided when one may be sent (`close`), so waiting mails
 - The address without a tag, and all the tagged ones together, take turns.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
-from identity.core import outbox
+from identity.core import foreseen, outbox
 from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind
@@ -35,6 +37,7 @@ from . import (
 from .models import ThirdPartyInvitation
 
 # For several invitations at once, a homeserver sends one request after the other.
+STOPPED: Final = "who is stopped"
 GATHERING_TIME = timedelta(seconds=3)
 ALTERNATIVES = {
     Template.INVITE: (Template.INVITE_DIGEST,),
@@ -118,7 +121,8 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
     if mail.closed_at is not None:
         return None
     mails.lock_address(session, mail.address)
-    session.refresh(mail)
+    if not mail_queue.is_foreseen(session, mail.mailbox):
+        session.refresh(mail)
     if mail.state != MailState.WAITING or mail.closed_at is not None:
         return None
     template, leaves_at = _soonest(session, now, mail.address, Template(mail.template))
@@ -133,11 +137,12 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
         session.flush()
         return leaves_at
     mail.closed_at = now
-    session.flush()
-    blocked = inviter_blocks.find_user_ids(session, now)
-    for each in mail_queue.find_carried_by_others(session, mail):
-        if each.sender not in blocked:  # their mail is held
-            each.mail_id = mail.id
+    if carried := mail_queue.find_carried_by_others(session, mail):
+        blocked = inviter_blocks.find_user_ids(session, now)
+        for each in carried:
+            if each.sender not in blocked:  # their mail is held
+                each.mail_id = mail.id
+        mail_queue.forget(session, mail)
     pass_on_carried(session, now, mail)
     return None
 
@@ -148,8 +153,9 @@ def check_held(session: Session, now: datetime, mail: Mail) -> None:
     Those of blocked inviters, and of people of suspended homeservers, leave a mail that is about
     others too: they wait in one of their own.
     """
-    senders = inviter_blocks.find_user_ids(session, now)
-    suspended = homeserver_standing.find_suspended(session)
+    senders, suspended = foreseen.recall(
+        session, STOPPED, None, lambda: _find_stopped(session, now)
+    )
     if mail.closed_at is not None or mail.state != MailState.WAITING:
         return
     if not senders and not suspended:
@@ -170,6 +176,24 @@ def check_held(session: Session, now: datetime, mail: Mail) -> None:
     for each in blocked:
         each.mail_id = apart.id
     session.flush()
+    mail_queue.forget(session, mail)
+
+
+def foresee(session: Session, now: datetime, found: Sequence[Mail]) -> list[ThirdPartyInvitation]:
+    """Read at once what `check_held` and `close` will ask for about mails whose mailboxes are locked.
+
+    Returns the invitations in them, to be kept.
+    """
+    foreseen.remember(session, STOPPED, {None: _find_stopped(session, now)})
+    mail_queue.foresee(session, now, [mail.mailbox for mail in found])
+    in_mail = third_party_invitations.find_by_mails(session, [mail.id for mail in found])
+    foreseen.remember(session, third_party_invitations.IN_MAIL, in_mail)
+    return [each for theirs in in_mail.values() for each in theirs]
+
+
+def _find_stopped(session: Session, now: datetime) -> tuple[frozenset[str], frozenset[str]]:
+    """The inviters who are blocked, and the homeservers that are suspended."""
+    return inviter_blocks.find_user_ids(session, now), homeserver_standing.find_suspended(session)
 
 
 def pass_on_carried(session: Session, now: datetime, mail: Mail) -> None:
@@ -178,6 +202,9 @@ def pass_on_carried(session: Session, now: datetime, mail: Mail) -> None:
     Called when the mail is sent, or never will be.
     """
     carried = mail_queue.find_carried_for_others(session, mail)
+    if not carried:
+        return
+    mail_queue.forget(session, mail)
     for each in carried:
         each.mail_id = None
     session.flush()
@@ -258,11 +285,13 @@ def _next_in_turn(session: Session, now: datetime, mail: Mail) -> Mail:
         for each in mail_queue.find_waiting(session, mail.mailbox)
         if each.id == mail.id or _may_leave(session, now, each)
     ]
+    if len(able) <= 1:
+        return able[0] if able else mail
     last = mail_queue.find_last_closed(session, mail.mailbox)
     was_own = last is not None and last.address == last.mailbox
     # Sorting is stable: within each group the oldest mail stays first.
     in_turn = sorted(able, key=lambda each: (each.address == each.mailbox) == was_own)
-    return in_turn[0] if in_turn else mail
+    return in_turn[0]
 
 
 def _may_leave(session: Session, now: datetime, mail: Mail) -> bool:

@@ -9,13 +9,17 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
+from domain_rules.user_ids import homeserver_of
 from identity.accounts import classes as account_classes
+from identity.core import foreseen
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
+from identity.homeservers import models as homeservers
 from identity.mail.composing import Frame, compose, compose_branded
 from identity.mail.kinds import MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
+from identity.threepids import associations
 
 from . import inviters, mail_grouping, models, opting_out, proof, room_agreement, states
 from .history import Happened
@@ -86,10 +90,24 @@ def language_of(session: Session, mail: Mail) -> str:
     return proof.language_of(session, invitation) if invitation else ""
 
 
-def record_handed(session: Session, now: datetime, mail: Mail) -> None:
-    """Record on the invitations of a mail that the relay accepted it."""
-    for invitation in mail_grouping.invitations_of(session, now, mail):
-        states.record_event(session, now, invitation, State.SENT, Happened.SENT, by="worker")
+def foresee(session: Session, hashes: KeyedHashes, now: datetime, found: Sequence[Mail]) -> object:
+    """Read at once what the mails about these invitations will ask for."""
+    invitations = mail_grouping.foresee(session, now, found)
+    senders, addresses = ({each.sender for each in invitations}, {each.address for each in found})
+    associations.foresee(session, senders)
+    opting_out.foresee(session, hashes, addresses)
+    proof.foresee_languages(session, invitations)
+    one_time_codes.foresee(session, now, Purpose.INVITATION, addresses)
+    at = homeservers.find_these(session, {homeserver_of(each) for each in senders})
+    return invitations, at
+
+
+def record_all_handed(session: Session, now: datetime, found: Sequence[Mail]) -> None:
+    """Record on the invitations of these mails that the relay accepted them."""
+    in_mail = models.find_by_mails(session, [mail.id for mail in found])
+    foreseen.remember(session, models.IN_MAIL, in_mail)
+    sent = [each for mail in found for each in mail_grouping.invitations_of(session, now, mail)]
+    states.record_event_of_all(session, now, sent, State.SENT, Happened.SENT, by="worker")
 
 
 def record_refused(session: Session, now: datetime, mail: Mail, reason: str) -> None:
@@ -117,7 +135,8 @@ INVITE = MailKind(  # also for digests: the mail's own template says which limit
     language=language_of,
     check_held=mail_grouping.check_held,
     close=mail_grouping.close,
-    on_handed=record_handed,
+    foresee=foresee,
+    on_all_handed=record_all_handed,
     on_refused=record_refused,
     on_uncertain=record_uncertain,
     on_not_tried=mail_grouping.pass_on_carried,

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, Index, Select, func, select
+from sqlalchemy import JSON, ColumnElement, Index, Select, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import rows
+from identity.core import foreseen, rows
 from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
@@ -107,6 +107,7 @@ Index(
     ThirdPartyInvitation.sender,
     ThirdPartyInvitation.created_at,
 )
+IN_MAIL: Final = "invitations of a mail"
 ORDER = (ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
 Index("ix_third_party_invitations_created", *ORDER)
 Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery, *ORDER)
@@ -182,11 +183,25 @@ def _is_waiting(address: str, now: datetime) -> ColumnElement[bool]:
 
 def find_by_mail(session: Session, mail_id: uuid.UUID) -> Sequence[ThirdPartyInvitation]:
     """The invitations whose latest mail this is, newest first."""
-    return session.scalars(
+    return foreseen.recall(
+        session, IN_MAIL, mail_id, lambda: find_by_mails(session, [mail_id])[mail_id]
+    )
+
+
+def find_by_mails(
+    session: Session, mail_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, list[ThirdPartyInvitation]]:
+    """The same for several mails."""
+    found = session.scalars(
         select(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.mail_id == mail_id)
+        .where(ThirdPartyInvitation.mail_id.in_(mail_ids))
         .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
-    ).all()
+    )
+    of_mail: dict[uuid.UUID, list[ThirdPartyInvitation]] = {each: [] for each in mail_ids}
+    for invitation in found:
+        if invitation.mail_id is not None:
+            of_mail[invitation.mail_id].append(invitation)
+    return of_mail
 
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
@@ -297,6 +312,25 @@ def move_state(
     if invitation in session:
         session.refresh(invitation)
     return moved > 0
+
+
+def move_states(
+    session: Session,
+    invitations: Collection[ThirdPartyInvitation],
+    *,
+    source: Collection[State],
+    to: State,
+) -> set[uuid.UUID]:
+    """The same for several invitations that do not end. Returns those that this call changed."""
+    row = ThirdPartyInvitation
+    moved = session.scalars(
+        update(row)
+        .where(row.id.in_([each.id for each in invitations]), row.state.in_(source))
+        .values(state=to, ended_at=None)
+        .returning(row.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(moved)
 
 
 def move_delivery(

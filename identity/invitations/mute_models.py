@@ -1,7 +1,7 @@
 """Inviters whose invitations a mailbox does not want; the mailbox is a keyed hash."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, UniqueConstraint, func, select
@@ -29,6 +29,12 @@ def add(session: Session, now: datetime, *, mailbox_hash: str, sender: str) -> b
     """Store a mute. Returns False if it was stored already."""
     row = {"id": uuid.uuid4(), "mailbox_hash": mailbox_hash, "sender": sender, "since": now}
     return inserting.insert_if_new(session, Mute, row)
+
+
+def find_hashes(session: Session, mailbox_hashes: Collection[str]) -> Sequence[str]:
+    """Those of these mailboxes that muted somebody."""
+    found = select(Mute.mailbox_hash).where(Mute.mailbox_hash.in_(mailbox_hashes))
+    return session.scalars(found).all()
 
 
 def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute | None:

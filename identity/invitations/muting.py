@@ -5,15 +5,19 @@ notice: requests are answered as before, and a day later the invitation shows th
 everybody who wants no invitations by mail (see `schedule.tell_inviter`).
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
+from identity.core import foreseen
 from identity.core.keyed_hashes import KeyedHashes
 from identity.mail import models as mails
 
 from . import mute_models as mutes
 
+MUTES_NOBODY: Final = "mailbox that mutes nobody"
 UNDO_LIFETIME = timedelta(days=7)
 
 
@@ -42,7 +46,16 @@ def undo(
 
 def is_muted(session: Session, hashes: KeyedHashes, *, address: str, sender: str) -> bool:
     """Whether this mailbox muted this sender."""
+    if foreseen.recall(session, MUTES_NOBODY, address, lambda: False):
+        return False
     return mutes.find(session, hashes.hashes_of_mailbox(session, address), sender) is not None
+
+
+def foresee(session: Session, of_hash: Mapping[str, str]) -> None:
+    """Note which of these addresses, given by the hashes of their mailboxes, muted nobody."""
+    muting = {of_hash[each] for each in mutes.find_hashes(session, of_hash)}
+    others = {*of_hash.values()} - muting
+    foreseen.remember(session, MUTES_NOBODY, dict.fromkeys(others, True))
 
 
 def undo_until(

@@ -1,15 +1,19 @@
 """Mailboxes that want no more invitations by mail, from anybody or from one inviter."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
+from identity.core import foreseen
 from identity.core.keyed_hashes import KeyedHashes
 from identity.mail import models as mails, suppressions
 from identity.mail.suppressions import Suppression, SuppressionReason
 
 from . import muting
 
+OPTED_OUT: Final = "suppression of invitations"
 UNDO_LIFETIME = timedelta(days=7)
 
 
@@ -48,6 +52,19 @@ def is_unwanted(session: Session, hashes: KeyedHashes, *, address: str, sender: 
     )
 
 
+def foresee(session: Session, hashes: KeyedHashes, addresses: Collection[str]) -> None:
+    """Note at once which of these addresses neither opted out nor muted anybody, as most did not."""
+    of_hash = {
+        each: address
+        for address in addresses
+        for each in hashes.hashes_of_mailbox(session, address)
+    }
+    opted_out = suppressions.find_hashes(session, of_hash, SuppressionReason.OPTED_OUT)
+    muting.foresee(session, of_hash)
+    others = {*addresses} - {of_hash[each] for each in opted_out}
+    foreseen.remember(session, OPTED_OUT, dict.fromkeys(others))
+
+
 def undo_until(session: Session, hashes: KeyedHashes, address: str) -> datetime | None:
     """Until when opting out can be undone; None: the address has not opted out."""
     found = _find(session, hashes, address)
@@ -55,6 +72,11 @@ def undo_until(session: Session, hashes: KeyedHashes, address: str) -> datetime 
 
 
 def _find(session: Session, hashes: KeyedHashes, address: str) -> Suppression | None:
-    return suppressions.find(
-        session, hashes.hashes_of_mailbox(session, address), SuppressionReason.OPTED_OUT
+    return foreseen.recall(
+        session,
+        OPTED_OUT,
+        address,
+        lambda: suppressions.find(
+            session, hashes.hashes_of_mailbox(session, address), SuppressionReason.OPTED_OUT
+        ),
     )

@@ -1,12 +1,16 @@
 """Verifies an invited person's mailbox by a mailed code, and what a verified mailbox allows."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity.accounts import models as accounts
+from identity.core import foreseen
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import CodeAnswer, TypedCode
@@ -22,6 +26,7 @@ from . import models as third_party_invitations
 from .models import ThirdPartyInvitation
 from .service import UNDO_LIFETIME
 
+LANGUAGE: Final = "language of an invitation"
 ALL_LANGUAGES = ""  # the invited person's language is unknown
 
 
@@ -177,16 +182,27 @@ def is_invited(session: Session, address: str) -> bool:
 
 def language_of(session: Session, invitation: ThirdPartyInvitation) -> str:
     """The language to write in: the invited person's, else the inviter's, else all."""
-    if invitation.language:
-        return invitation.language
-    account = accounts.find_by_address(session, invitation.address)
-    if account is not None:
-        return account.language
-    asked = verification_requests.find_newest(session, invitation.address)
-    if asked is not None:
-        return asked.language
-    inviter = accounts.find_by_user_id(session, invitation.sender)
-    return inviter.language if inviter else ALL_LANGUAGES
+    return foreseen.recall(
+        session, LANGUAGE, invitation.id, lambda: _languages(session, [invitation])[invitation.id]
+    )
+
+
+def foresee_languages(session: Session, invitations: Sequence[ThirdPartyInvitation]) -> None:
+    """Read at once what `language_of` will be asked."""
+    foreseen.remember(session, LANGUAGE, _languages(session, invitations))
+
+
+def _languages(session: Session, invitations: Sequence[ThirdPartyInvitation]) -> dict[UUID, str]:
+    found = {each.id: each.language for each in invitations if each.language}
+    for find, name in (
+        (accounts.find_languages, "address"),
+        (verification_requests.find_languages, "address"),
+        (accounts.find_languages_of_users, "sender"),
+    ):
+        if open_ones := [each for each in invitations if each.id not in found]:
+            of = find(session, {getattr(each, name) for each in open_ones})
+            found |= {e.id: of[getattr(e, name)] for e in open_ones if getattr(e, name) in of}
+    return {each.id: found.get(each.id, ALL_LANGUAGES) for each in invitations}
 
 
 def _since(now: datetime, until: datetime | None) -> datetime:

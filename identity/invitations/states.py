@@ -1,5 +1,6 @@
 """The states of an invitation, and the one function that changes them and writes the history."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +92,29 @@ def record_event(
     invitation_events.add_event(session, invitation.id, now, happened, by=by, detail=detail)
     session.flush()
     return True
+
+
+def record_event_of_all(
+    session: Session,
+    now: datetime,
+    invitations: Collection[ThirdPartyInvitation],
+    state: State,
+    happened: Happened,
+    *,
+    by: str,
+) -> None:
+    """Record an event that moves several invitations to a state in which they are open.
+
+    As `record_event` does for each. The objects that are given stay as they are.
+    """
+    move = TRANSITIONS[happened]
+    if state not in move.to or state in ENDED:
+        raise ValueError(f"{happened} does not lead to {state}")
+    moved = third_party_invitations.move_states(session, invitations, source=move.source, to=state)
+    for each in sorted(moved):
+        count_after_commit(session, metrics.INVITATION_CHANGES, state=state.value)
+        invitation_events.add_event(session, each, now, happened, by=by)
+    session.flush()
 
 
 def last_open_state(session: Session, invitation: ThirdPartyInvitation) -> State:

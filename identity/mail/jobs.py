@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
-from identity.core import metrics, retries, tracing
+from identity.core import metrics, outbox, retries, tracing
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, Lane
 from identity.freezes import service as freezes
@@ -43,6 +43,8 @@ def send_mail(
         # A bounce may arrive before the relay's own answer, and operators cancel mails: ended.
         if mail is None or mail.state in {MailState.REFUSED, MailState.DROPPED}:
             return record_nothing
+        if job.uncertain > 1 and (reply := tries.reply_to_handed(session, mail.id)) is not None:
+            return _known_to_have_left(services, job, mail, kind_of(mail), reply)
     if not kind_of(mail).is_for_operators:
         _check_paused(services, mail, now)
     mail, fate = _decide(services, mail, job, now, kind_of)
@@ -53,10 +55,8 @@ def send_mail(
         return _concluding(
             mail, lambda session, row: results.record_not_tried(session, now, row, kind=kind)
         )
-    if fate is Fate.WITHHELD:
-        return _recording(mail, state=MailState.WITHHELD)
-    if fate is Fate.DROPPED:
-        return _recording(mail, state=MailState.DROPPED)
+    if fate is not Fate.SENT:
+        return _recording(mail, state=MailState(fate))  # withheld or dropped
     mail = _close(services, mail, now, kind)
     kind = kind_of(mail)  # several invitations make it another one
     try:
@@ -69,18 +69,50 @@ def send_mail(
         )
     except NotSent as failure:  # its content cannot be encoded
         raise _after_failure(services, failure, mail, job, kind=kind) from None
+    with services.database.transaction() as session:
+        sender = envelope_sender(services, session, mail)
+    reply = hand_over(services, mail, job, kind, message, envelope_from=sender)
+    handed = concluding_handed(services, mail, kind, reply)
+    return _ending_try(services, job, MailState.HANDED, reply, handed)
+
+
+def hand_over(
+    services: Services,
+    mail: Mail,
+    job: Job,
+    kind: MailKind,
+    message: EmailMessage,
+    *,
+    envelope_from: str,
+) -> str:
+    """Hand a written mail to the relay; returns its reply. Raises Later or GiveUp."""
     try:
-        reply = services.mailer.send(
-            message, envelope_from=_envelope_sender(services, mail), to=mail.address
-        )
+        reply = services.mailer.send(message, envelope_from=envelope_from, to=mail.address)
     except NotSent as failure:
         raise _after_failure(services, failure, mail, job, kind=kind) from None
     _count(services, mail, MailState.HANDED)
-    handed = _concluding(
+    return reply
+
+
+def concluding_handed(services: Services, mail: Mail, kind: MailKind, reply: str) -> RecordOutcome:
+    """Record that the relay took a mail, and what follows."""
+    return _concluding(
         mail,
         lambda session, row: results.record_handed(session, services.now(), row, reply, kind=kind),
     )
-    return _ending_try(services, job, MailState.HANDED, reply, handed)
+
+
+def _known_to_have_left(
+    services: Services, job: Job, mail: Mail, kind: MailKind, reply: str
+) -> RecordOutcome:
+    """Its worker died after it had noted that the relay took it, and before it recorded the rest."""
+    handed = concluding_handed(services, mail, kind, reply)
+
+    def record(session: Session) -> None:
+        handed(session)
+        outbox.make_certain(session, job)
+
+    return record
 
 
 def _count(services: Services, mail: Mail, outcome: str) -> None:
@@ -115,7 +147,7 @@ def write_mail(
         models.lock_address(session, mail.address)
         _row(session, mail)
         frame = Frame.of(mail, services.settings, language)
-        message = kind.compose(_turn(services, session, mail, now), frame)
+        message = kind.compose(turn_of(services, session, mail, now), frame)
         tries.begin(session, mail.id, attempt, services.now())
     return message
 
@@ -162,7 +194,7 @@ def _decide(
             session.flush()
             kind_of(row).on_late(session, row, was)
         if decide := kind_of(row).decide:
-            return row, decide(_turn(services, session, row, now))
+            return row, decide(turn_of(services, session, row, now))
         has_account = accounts.find_by_address(session, row.address) is not None
         is_suppressed = results.is_suppressed(
             session, services.hashes, now, row, has_account=has_account
@@ -185,7 +217,8 @@ def _close(services: Services, mail: Mail, now: datetime, kind: MailKind) -> Mai
     return mail
 
 
-def _turn(services: Services, session: Session, mail: Mail, now: datetime) -> MailTurn:
+def turn_of(services: Services, session: Session, mail: Mail, now: datetime) -> MailTurn:
+    """The turn of a mail in this transaction."""
     return MailTurn(
         session=session,
         mail=mail,
@@ -198,11 +231,10 @@ def _turn(services: Services, session: Session, mail: Mail, now: datetime) -> Ma
     )
 
 
-def _envelope_sender(services: Services, mail: Mail) -> str:
-    """The address to which bounces of this mail go."""
+def envelope_sender(services: Services, session: Session, mail: Mail) -> str:
+    """The address to which bounces of this mail go. Needs a writing transaction."""
     if domain := services.settings.mail_bounce_domain:
-        with services.database.transaction() as session:
-            mark = services.hashes.bounce_mark(session, mail.id)
+        mark = services.hashes.bounce_mark(session, mail.id)
         return bounces.bounce_address(mail.id, mark, domain)
     return address_of(services.settings.mail_from)
 

@@ -5,7 +5,7 @@ about. Each story defines one `MailKind` per template in its `mails.py`; `identi
 maps templates to kinds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -50,6 +50,13 @@ class MailTurn:
     hashes: KeyedHashes
 
 
+def foresee_nothing(
+    _session: Session, _hashes: KeyedHashes, _now: datetime, _mails: Sequence[Mail]
+) -> object:
+    """Default for `foresee`: what a mail needs is read for each mail."""
+    return None
+
+
 def in_both_languages(_session: Session, _mail: Mail) -> str:
     """Default for `language`: the reader's language is unknown."""
     return ""
@@ -85,6 +92,9 @@ class MailKind:
 
     compose: Callable[[MailTurn, Frame], EmailMessage]
     """Write the mail; its codes and links are created here. Raises NoLongerWanted."""
+    foresee: Callable[[Session, KeyedHashes, datetime, Sequence[Mail]], object] = foresee_nothing
+    """Read at once what the other functions will ask for about several mails, each to a mailbox of
+    its own. What it returns is kept while they are written: rows that nobody keeps are read again."""
     decide: Callable[[MailTurn], Fate] | None = None
     """Decide what happens to it. None: it is sent unless its mailbox does not exist."""
     language: Callable[[Session, Mail], str] = in_both_languages
@@ -99,6 +109,8 @@ class MailKind:
     """Let nothing more be added to it. Returns the time to wait for, or None to send it now."""
     on_handed: Callable[[Session, datetime, Mail], None] = nothing_follows
     """The relay accepted it."""
+    on_all_handed: Callable[[Session, datetime, Sequence[Mail]], None] | None = None
+    """The same for several mails at once. None: one after the other."""
     on_refused: Callable[[Session, datetime, Mail, str], None] = nothing_follows_refusal
     """It will not arrive. The last argument is the reason, as text for the person who caused it."""
     on_uncertain: Callable[[Session, datetime, Mail], None] = nothing_follows

@@ -4,6 +4,7 @@ import re
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
+from functools import lru_cache
 from typing import Any, Final
 
 from .outcomes import NotSent, Outcome
@@ -24,7 +25,7 @@ class Policy(EmailPolicy):
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         if name.lower().startswith(LIBRARY_HEADERS):
-            return super().header_store_parse(name, value)
+            return _parsed(name, value) if type(value) is str else (name, value)
         if "\r" in value or "\n" in value or "\0" in value:
             raise NotSent(Outcome.CONTENT, f"{name} would hold a line break")
         return name, value
@@ -46,6 +47,13 @@ class Policy(EmailPolicy):
         # Only a recipient may have accents, and only where SMTPUTF8 carries them.
         charset = "utf-8" if name.lower() == "to" and self.utf8 else "ascii"
         return self.fold(name, value).encode(charset)
+
+
+@lru_cache(maxsize=64)
+def _parsed(name: str, value: str) -> tuple[str, Any]:
+    """A content header as the library reads it: nearly all mails have the same ones."""
+    parsed: tuple[str, Any] = EmailPolicy().header_store_parse(name, value)
+    return parsed
 
 
 def _body(name: str, value: str, linesep: str) -> str:

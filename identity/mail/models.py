@@ -1,16 +1,16 @@
 """Mails in the database: one row per requested mail, its outcome, and the limits on them."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from sqlalchemy import BigInteger, Index, cast, func, select
+from sqlalchemy import ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
-from identity.core import outbox, tracing
+from identity.core import advisory_locks, outbox, tracing
 from identity.core.address_domains import domain_of
 from identity.core.database import Base, limits_count
 from identity.core.outbox import Job, JobKind, Lane
@@ -231,16 +231,35 @@ def find(session: Session, mail_id: uuid.UUID) -> Mail | None:
     return session.get(Mail, mail_id)
 
 
+def find_all(
+    session: Session, ids: Collection[uuid.UUID], *which: ColumnElement[bool]
+) -> Sequence[Mail]:
+    """Those of these mails that are there and meet all conditions, as they are now."""
+    found = select(Mail).where(Mail.id.in_(ids), *which).execution_options(populate_existing=True)
+    return session.scalars(found.order_by(Mail.created_at, Mail.id)).all()
+
+
+def addresses_of(session: Session, ids: Collection[uuid.UUID]) -> Sequence[str]:
+    """Where these mails go to."""
+    return session.scalars(select(Mail.address).where(Mail.id.in_(ids))).all()
+
+
 def lock_address(session: Session, *addresses: str) -> None:
     """Let one transaction at a time count and order mails to the mailbox of this address.
 
     A PostgreSQL advisory lock until the transaction ends; on SQLite a writing transaction is alone
     anyway. Of several, the locks are taken in this order.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        keys = [func.hashtext(f"mail:{mailbox_of(each)}") for each in addresses]
-        locks = [func.pg_advisory_xact_lock(cast(key, BigInteger)) for key in keys]
-        session.execute(select(*locks))
+    advisory_locks.take(session, [_lock_of(each) for each in addresses])
+
+
+def lock_addresses(session: Session, addresses: Collection[str]) -> None:
+    """Lock several mailboxes as `lock_address` does, in the order in which everybody takes them."""
+    advisory_locks.take(session, sorted(_lock_of(each) for each in addresses))
+
+
+def _lock_of(address: str) -> str:
+    return f"mail:{mailbox_of(address)}"
 
 
 def find_by_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, SQLColumnExpression, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
@@ -45,9 +45,20 @@ def forget(session: Session, now: datetime) -> None:
 
 def find_covering(session: Session, now: datetime, *, kind: str, domain: str) -> list[MailPause]:
     """The pauses in force for a mail, locked against being resumed until the transaction ends."""
-    covers = MailPause.kind.in_((ANY, kind)) & MailPause.domain.in_((ANY, domain))
+    covers = _covers(kind, domain)
     found = session.scalars(select(MailPause).where(covers).with_for_update(read=True))
     return [each for each in found if each.until is None or each.until > now]
+
+
+def keeps_back(
+    now: datetime | ColumnElement[datetime],
+    *,
+    kind: SQLColumnExpression[str],
+    domain: ColumnElement[str],
+) -> ColumnElement[bool]:
+    """SQL condition: a pause in force keeps back mails of this kind to this domain."""
+    is_in_force = MailPause.until.is_(None) | (MailPause.until > now)
+    return exists().where(_covers(kind, domain), is_in_force)
 
 
 def put(session: Session, pause: Mapping[str, object]) -> None:
@@ -63,3 +74,9 @@ def remove(session: Session, *, kind: str, domain: str) -> bool:
     """Delete a pause. False if there is none."""
     which = (MailPause.kind == kind) & (MailPause.domain == domain)
     return rows.delete(session, MailPause, which) > 0
+
+
+def _covers(
+    kind: str | SQLColumnExpression[str], domain: str | ColumnElement[str]
+) -> ColumnElement[bool]:
+    return MailPause.kind.in_((ANY, kind)) & MailPause.domain.in_((ANY, domain))

@@ -1,5 +1,6 @@
 """Records the outcome of a mail, and what follows from it for its address and its story."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -31,10 +32,23 @@ def record_handed(
     session: Session, now: datetime, mail: Mail, reply: str, *, kind: MailKind
 ) -> None:
     """The relay accepted the mail with this reply."""
-    mail.state, mail.handed_at, mail.ended_at = MailState.HANDED, now, now
-    mail.outcome, mail.last_reply = None, reply
+    record_all_handed(session, now, [(mail, reply)], kind=kind)
+
+
+def record_all_handed(
+    session: Session, now: datetime, handed: Sequence[tuple[Mail, str]], *, kind: MailKind
+) -> None:
+    """The relay accepted these mails of one kind, each with this reply."""
+    for mail, reply in handed:
+        mail.state, mail.handed_at, mail.ended_at = MailState.HANDED, now, now
+        mail.outcome, mail.last_reply = None, reply
     session.flush()
-    kind.on_handed(session, now, mail)
+    found = [mail for mail, _ in handed]
+    if kind.on_all_handed is not None:
+        kind.on_all_handed(session, now, found)
+        return
+    for mail in found:
+        kind.on_handed(session, now, mail)
 
 
 def record_delayed(session: Session, mail: Mail, *, outcome: Outcome, reply: str) -> None:
@@ -114,6 +128,17 @@ def is_suppressed(
     if mail.template in INVITING or not has_account:
         return True
     return now < found.since + SUPPRESSED_FOR
+
+
+def find_suppressed(session: Session, hashes: KeyedHashes, addresses: Collection[str]) -> set[str]:
+    """Those of these addresses whose mailbox did not exist at some time, see `is_suppressed`."""
+    of_hash = {
+        each: address
+        for address in addresses
+        for each in hashes.hashes_of_address(session, address)
+    }
+    found = suppressions.find_hashes(session, of_hash, SuppressionReason.NO_MAILBOX)
+    return {of_hash[each] for each in found}
 
 
 def lift_suppression(session: Session, hashes: KeyedHashes, address: str) -> bool:

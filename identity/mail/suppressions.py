@@ -1,7 +1,7 @@
 """Addresses that get no further mails of some kind, each stored as a keyed hash only."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -44,6 +44,15 @@ def find(
         .order_by(Suppression.since.desc())
         .limit(1)
     ).one_or_none()
+
+
+def find_hashes(
+    session: Session, address_hashes: Collection[str], why: SuppressionReason
+) -> Sequence[str]:
+    """Those of these hashes that are stored for this reason, also for a time that is over."""
+    stored = select(Suppression.address_hash)
+    which = stored.where(Suppression.address_hash.in_(address_hashes), Suppression.why == why)
+    return session.scalars(which).all()
 
 
 def add(

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
-from identity.core.database import Base
+from identity.core.database import Base, UtcDateTime
+from identity.core.outbox import Job
 from identity.core.personal_data import TEXT
 
-from .models import Mail
+from .models import Mail, MailState
 
 MOST: Final = 50  # tries that are kept of one mail, the newest
 
@@ -37,6 +38,20 @@ class MailTry(Base):
     reply: Mapped[str | None] = mapped_column(info=TEXT)  # as `Mail.last_reply`
 
 
+ENDING: Final = (
+    update(MailTry)
+    .where(
+        MailTry.mail_id == bindparam("ended_mail"), MailTry.attempt == bindparam("ended_attempt")
+    )
+    .values(
+        ended_at=bindparam("ended_moment", type_=UtcDateTime),
+        outcome=bindparam("ended_outcome"),
+        reply=bindparam("ended_reply"),
+    )
+)
+"""Records how a try ended. See `facts_of_end`."""
+
+
 def begin(session: Session, mail_id: uuid.UUID, attempt: int, now: datetime) -> None:
     """A worker is about to hand the mail over. Commit this before it does."""
     session.add(MailTry(mail_id=mail_id, attempt=attempt, began_at=now))
@@ -45,6 +60,18 @@ def begin(session: Session, mail_id: uuid.UUID, attempt: int, now: datetime) -> 
         own = MailTry.mail_id == mail_id
         newest = select(MailTry.attempt).where(own).order_by(MailTry.attempt.desc()).limit(MOST)
         rows.delete(session, MailTry, own, MailTry.attempt.not_in(newest))
+
+
+def facts_of_end(job: Job, now: datetime, *, outcome: str, reply: str) -> dict[str, object]:
+    """The parameters of `ENDING`, for the try of this attempt."""
+    ended = {"ended_moment": now, "ended_outcome": str(outcome), "ended_reply": reply}
+    return {"ended_mail": job.subject_id, "ended_attempt": job.attempts, **ended}
+
+
+def reply_to_handed(session: Session, mail_id: uuid.UUID) -> str | None:
+    """What the relay said when it took this mail; None if nothing says that it did."""
+    taken = (MailTry.mail_id == mail_id) & (MailTry.outcome == str(MailState.HANDED))
+    return session.scalar(select(MailTry.reply).where(taken).limit(1))
 
 
 def end(

@@ -167,7 +167,7 @@ def _record(
 
 def _order(session: Session, now: datetime, notice: OperatorNotice, to: Iterable[Operator]) -> None:
     # In one order, so that two who mail all admins at once do not wait for each other.
-    for each in sorted(to, key=lambda operator: operator.mail or ""):
+    for each in sorted(to, key=lambda operator: mails.mailbox_of(operator.mail or "")):
         if each.mail is not None and each.disabled_at is None:
             mails.lock_address(session, each.mail)
             mails.order(

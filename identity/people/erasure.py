@@ -86,8 +86,7 @@ def erase(
     found = find_person(session, address)
     # Nobody verifies or invites meanwhile. Addresses come before user IDs, as everywhere.
     invited = invitations.addresses_invited_by(session, found.user_ids)
-    for each in sorted({*found.addresses, *invited}):
-        mails.lock_address(session, each)
+    mails.lock_addresses(session, {*found.addresses, *invited})
     for user_id in sorted(found.user_ids):
         identity_accounts.lock(session, user_id)
     return _erase(session, hashes, now, find_person(session, address), who, log=log)

@@ -145,8 +145,7 @@ def _find(
     """
     is_user_id = guest.startswith("@")
     # Two operators at once, one by the user ID and one by the address: the second sees what is done.
-    for address in sorted(addresses_of(session, guest)) if is_user_id else [guest]:
-        mails.lock_address(session, address)
+    mails.lock_addresses(session, addresses_of(session, guest) if is_user_id else [guest])
     session.expire_all()
     account = (accounts.find_by_user_id if is_user_id else accounts.find_by_address)(session, guest)
     if account is None:

@@ -122,6 +122,16 @@ def find_newest(session: Session, address: str) -> VerificationRequest | None:
     )
 
 
+def find_languages(session: Session, addresses: Collection[str]) -> dict[str, str]:
+    """For each of these addresses that asked: the language of its newest request."""
+    found = session.execute(
+        select(VerificationRequest.address, VerificationRequest.language)
+        .where(VerificationRequest.address.in_(addresses))
+        .order_by(VerificationRequest.created_at, VerificationRequest.id.desc())
+    )
+    return dict(found.all())
+
+
 def lock_browser(session: Session, browser: str) -> None:
     """Let one transaction at a time number the requests of a browser, until it ends.
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Index, and_, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import foreseen, inserting
 from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, USER_ID
 
 from . import peppers
+
+OF_USER: Final = "associations of a user"
 
 
 class Association(Base):
@@ -65,4 +68,18 @@ def find_by_address(session: Session, address: str) -> Association | None:
 
 
 def find_by_user(session: Session, user_id: str) -> list[Association]:
-    return list(session.scalars(select(Association).where(Association.user_id == user_id)))
+    return foreseen.recall(
+        session, OF_USER, user_id, lambda: _find_by_users(session, [user_id])[user_id]
+    )
+
+
+def foresee(session: Session, user_ids: Collection[str]) -> None:
+    """Read at once what `find_by_user` will be asked."""
+    foreseen.remember(session, OF_USER, _find_by_users(session, user_ids))
+
+
+def _find_by_users(session: Session, user_ids: Collection[str]) -> dict[str, list[Association]]:
+    of_user: dict[str, list[Association]] = {each: [] for each in user_ids}
+    for bound in session.scalars(select(Association).where(Association.user_id.in_(user_ids))):
+        of_user[bound.user_id].append(bound)
+    return of_user

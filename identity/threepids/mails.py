@@ -1,18 +1,33 @@
 """The mail of a validation session, with the code to type into the Matrix client."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Final
 from urllib.parse import urlencode
 
+from sqlalchemy.orm import Session
+
+from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.mail.composing import Frame, compose_branded
 from identity.mail.kinds import MailKind, MailTurn, NoLongerWanted
+from identity.mail.models import Mail
 
 from . import validation, validation_sessions
 from .validation_sessions import ValidationSession
 
 SUBMIT: Final = "/_matrix/identity/v2/validate/email/submitToken"
+
+
+def foresee(
+    session: Session, _hashes: KeyedHashes, now: datetime, mails: Sequence[Mail]
+) -> Sequence[ValidationSession]:
+    """Read the sessions of these mails, and their codes."""
+    opened = validation_sessions.find_all(session, [mail.subject_id for mail in mails])
+    one_time_codes.foresee(session, now, Purpose.CLIENT, [each.sid for each in opened])
+    return opened
 
 
 def client_verify(turn: MailTurn, frame: Frame) -> EmailMessage:
@@ -38,7 +53,7 @@ def client_verify(turn: MailTurn, frame: Frame) -> EmailMessage:
     )
 
 
-CLIENT_VERIFY = MailKind(compose=client_verify)
+CLIENT_VERIFY = MailKind(compose=client_verify, foresee=foresee)
 
 
 def _submit_link(turn: MailTurn, opened: ValidationSession, code: str) -> str:

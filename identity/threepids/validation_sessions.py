@@ -1,6 +1,7 @@
 """Validation sessions of the Identity Service API: an address, a client, and its validation."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -172,6 +173,11 @@ def find_beginning(
 
 def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
     return session.get(ValidationSession, session_id)
+
+
+def find_all(session: Session, ids: Collection[uuid.UUID]) -> Sequence[ValidationSession]:
+    """Those of these sessions that are there."""
+    return session.scalars(select(ValidationSession).where(ValidationSession.id.in_(ids))).all()
 
 
 def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Index,
     UniqueConstraint,
-    cast,
     func,
     or_,
     select,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting, rows
+from identity.core import advisory_locks, inserting, rows
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS
 
@@ -99,6 +98,19 @@ def find_newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode
         .limit(1)
         .execution_options(populate_existing=True)
     )
+
+
+def find_newest_of(
+    session: Session, purpose: Purpose, subjects: Collection[str]
+) -> dict[str, OneTimeCode]:
+    """The newest generation of each of these subjects that has one, valid or not."""
+    found = session.scalars(
+        select(OneTimeCode)
+        .where(OneTimeCode.purpose == purpose, OneTimeCode.subject.in_(subjects))
+        .order_by(OneTimeCode.generation)
+        .execution_options(populate_existing=True)
+    )
+    return {code.subject: code for code in found}
 
 
 def find_alive_since(
@@ -205,16 +217,8 @@ def raise_alarm(session: Session, purpose: Purpose, until: datetime) -> None:
 
 
 def lock(session: Session, keys: Collection[str]) -> None:
-    """Count one try at a time for each key. Keys are locked in one order, so there is no deadlock.
-
-    On SQLite a writing transaction is alone anyway.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    for key in sorted(filter(None, keys)):
-        session.execute(
-            select(func.pg_advisory_xact_lock(cast(func.hashtext(f"code:{key}"), BigInteger)))
-        )
+    """Count one try at a time for each key. Keys are locked in one order, so there is no deadlock."""
+    advisory_locks.take(session, [f"code:{key}" for key in sorted(filter(None, keys))])
 
 
 def forget(session: Session, *, tries_before: datetime, codes_before: datetime, limit: int) -> int:

@@ -22,7 +22,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from identity.core import metrics
+from identity.core import foreseen, metrics
 from identity.core.database import count_after_commit
 from identity.core.tokens import CODE_DIGITS, LONG_CODE_DIGITS, Tokens, typed_digits
 
@@ -49,6 +49,7 @@ class Result(StrEnum):
     OVER = "over"  # it expired, was used, or no mail has left yet: a new mail is needed
 
 
+NEWEST = "newest code"
 RESENT_WITHIN = timedelta(minutes=1)  # the same form may be sent twice: the first answer was lost
 
 
@@ -87,6 +88,11 @@ class TypedCode:
     since: datetime | None = None
 
 
+def foresee(session: Session, now: datetime, purpose: Purpose, subjects: Collection[str]) -> None:
+    """Read at once what `issue_for_mail` will ask for in this transaction, and take its locks."""
+    foreseen.remember(session, NEWEST, _read_newest(session, now, purpose, subjects))
+
+
 def issue_for_mail(
     session: Session,
     tokens: Tokens,
@@ -102,9 +108,11 @@ def issue_for_mail(
     `in_mail=False`: the mail carries no code, because of what is known about its address. The row
     is written all the same, so that pages behave alike for every address; no typed code is right.
     """
-    store.lock(session, [f"{purpose}:{subject}"])
-    code = store.find_newest(session, purpose, subject)
-    attacked = code_limits.is_attacked(session, now, purpose)
+    its = (purpose, subject)
+    code, attacked = foreseen.recall(
+        session, NEWEST, its, lambda: _read_newest(session, now, purpose, [subject])[its]
+    )
+    foreseen.forget(session, NEWEST, its)
     goes_on = code is not None and _has_time_and_tries(tokens, now, code, attacked=attacked)
     if code is None or not goes_on or code.used_at is not None:
         code = _next(now, purpose, subject, before=code, goes_on=goes_on, attacked=attacked)
@@ -112,7 +120,6 @@ def issue_for_mail(
     code.alive_until = max(code.alive_until, now + LIFETIMES[purpose])
     if in_mail and code.key_id is None:
         code.key_id = tokens.key_id
-    session.flush()
     return code
 
 
@@ -227,6 +234,16 @@ def _count_wrong(
         )
     left = max(count or 0 for count in counts)
     return CodeAnswer(Result.WRONG, tries_left=left) if left else CodeAnswer(Result.OFF)
+
+
+def _read_newest(
+    session: Session, now: datetime, purpose: Purpose, subjects: Collection[str]
+) -> dict[tuple[Purpose, str], tuple[OneTimeCode | None, bool]]:
+    """The newest generation of each subject, locked, and whether codes are being guessed."""
+    store.lock(session, [f"{purpose}:{each}" for each in subjects])
+    newest = store.find_newest_of(session, purpose, subjects)
+    attacked = code_limits.is_attacked(session, now, purpose)
+    return {(purpose, each): (newest.get(each), attacked) for each in subjects}
 
 
 def _has_time_and_tries(
