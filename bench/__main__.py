@@ -1,4 +1,7 @@
-"""Runs all suites or those named, prints a table, writes bench/results.json."""
+"""Runs all suites or those named, prints a table, writes bench/results.json.
+
+Those of `BY_NAME` take long and run only when they are named.
+"""
 
 import json
 import os
@@ -20,6 +23,7 @@ from . import (
     modules,
     passwords,
     probes,
+    scale,
 )
 from .rows import Row
 
@@ -35,6 +39,7 @@ SUITES = {
     "passwords": passwords.measure,
     "probes": probes.measure,
 }
+BY_NAME = {"scale": scale.measure}
 
 
 def main(wanted: list[str]) -> int:
@@ -43,7 +48,7 @@ def main(wanted: list[str]) -> int:
     measured: dict[str, list[Row]] = {}
     for name in wanted or SUITES:
         console.print(f"{name} …", style="dim")
-        measured[name] = list(SUITES[name]())
+        measured[name] = list((SUITES | BY_NAME)[name]())
     rows = [row for found in measured.values() for row in found]
     _show(console, rows)
     _save(measured)
