@@ -23,8 +23,9 @@ PEOPLE = 100_000  # agents of another homeserver with agents and guests
 ROOMS = 60
 MESSAGES = 5  # in each room
 MEMBERS = 4
+ADDRESSES = 40  # that are added, one after the other
 ELSEWHERE = "elsewhere.example"
-# These callbacks read or write Synapse's database.
+# These callbacks write to Synapse's database, which elapsed time on a busy machine shows most.
 WITH_DATABASE = (
     "sync.on_add_user_third_party_identifier",
     "reporter.on_add_user_third_party_identifier",
@@ -84,6 +85,8 @@ def _use(synapse: Timed) -> None:
         ana.do("POST", "/user_directory/search", search_term="agent")
         guest.ask("POST", "/createRoom")
         guest.ask("POST", "/user_directory/search", search_term="agent")
+    for number in range(ADDRESSES):
+        guest.verifies(f"guest{number}@elsewhere.example")
 
 
 def _callbacks(times: Path) -> Iterator[Row]:
@@ -94,15 +97,15 @@ def _callbacks(times: Path) -> Iterator[Row]:
     told = ", ".join(
         f"{name} {_late(each):.2f} ms of {len(each)}" for name, each in sorted(taken.items())
     )
-    for what, names in (
-        ("decide from memory", taken.keys() - WITH_DATABASE),
-        ("ask Synapse's database", WITH_DATABASE),
+    for what, names, most in (
+        ("decide from memory", taken.keys() - WITH_DATABASE, 1),
+        ("write to Synapse's database", WITH_DATABASE, None),  # once for each address
     ):
         yield Row(
             f"99th centile of the callbacks that {what}, inside Synapse",
             _late([each for name in names for each in taken[name]]),
             "ms",
-            at_most=1,
+            at_most=most,
             detail=told if names is not WITH_DATABASE else "",
         )
 

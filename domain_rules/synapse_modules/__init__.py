@@ -9,7 +9,7 @@ import importlib
 import logging
 from typing import Any
 
-from . import other_modules
+from . import event_checks, other_modules
 from .cache import Cache
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
@@ -46,6 +46,9 @@ class Guichet:
         api.register_third_party_rules_callbacks(on_create_room=other_modules.on_create_room)
         sync = Sync(context)
         parts = {name: part(context) for name, part in _parts_of(config)}
+        event_checks.spare(
+            api, [part.is_judged for part in parts.values() if hasattr(part, "is_judged")]
+        )
         sync.start()
         logger.info("Guichet's module is on (%s): %s", config.mode, ", ".join(parts))
 

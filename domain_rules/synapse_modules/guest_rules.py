@@ -51,11 +51,13 @@ class GuestRules(Part):
         )
         self.api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
-            check_event_allowed=guards.insisting(
-                self.check_event_allowed,
-                concerns=lambda event: event.type in guest_permissions.JUDGED_EVENTS,
-            ),
+            check_event_allowed=guards.insisting(self.check_event_allowed, concerns=self.is_judged),
         )
+
+    @staticmethod
+    def is_judged(event: Any) -> bool:
+        """Whether an event concerns `check_event_allowed` here."""
+        return event.type in guest_permissions.JUDGED_EVENTS
 
     async def user_may_create_room(self, user_id: str) -> Any:
         """A room upgrade: for all other creations `on_create_room` was called before.

@@ -85,9 +85,14 @@ class RoomAccess(Part):
         self.api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
             check_event_allowed=guards.insisting(
-                self.check_event_allowed, seconds=ASKING_SECONDS, concerns=_is_judged
+                self.check_event_allowed, seconds=ASKING_SECONDS, concerns=self.is_judged
             ),
         )
+
+    @staticmethod
+    def is_judged(event: Any) -> bool:
+        """Whether an event concerns `check_event_allowed` here."""
+        return event.type == REDACTION or (event.type in JUDGES and event.is_state())
 
     async def on_create_room(
         self,
@@ -284,7 +289,3 @@ class RoomAccess(Part):
 
     def _answer(self, user_id: str, reason: StrEnum | None) -> Any:
         return self.refusals.refuse(reason, user_id) if reason else self.refusals.allowed
-
-
-def _is_judged(event: Any) -> bool:
-    return event.type == REDACTION or (event.type in JUDGES and event.is_state())

@@ -65,3 +65,5 @@ def test_a_worker_knows_what_the_main_process_was_told(homeserver, guichet):
     for log in (homeserver.log, homeserver.worker_log):
         assert "Guichet's module is on" in log
         assert ' 500 "' not in log  # what Synapse notes of each request
+    for log in (homeserver.log, homeserver.worker_log):
+        assert "loads the room's state for every event" not in log  # see event_checks.py

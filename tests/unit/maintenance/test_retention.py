@@ -16,6 +16,7 @@ from identity.maintenance import retention
 from identity.sign_up.models import VerificationRequest
 from tests.worlds.cleaning import cleaned
 from tests.worlds.services import FAR
+from tests.worlds.statements import statements
 
 
 def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
@@ -51,6 +52,23 @@ def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
         assert session.get(VerificationRequest, request_.id)
         assert session.get(BulkInviteSignIn, asked.id)
         assert session.get(Mail, mail.id)
+
+
+def test_old_mails_are_found_by_the_index_of_when_they_were_ordered(services, request_, clock):
+    clock.advance(days=31)
+    steps = retention.steps(clock(), services.hashes)
+    with services.database.transaction() as session, statements(services.database.engine) as sent:
+        assert steps["mails"](session, 10) == 1
+    found = [(each, values) for each, values in sent if "FROM mails" in each]
+    assert found
+    with services.database.engine.connect() as connection:
+        explain = "explain query plan"
+        if connection.dialect.name == "postgresql":
+            explain = "explain"
+            connection.exec_driver_sql("set enable_seqscan = off")  # there is one row only
+        for statement, values in found:
+            plan = connection.exec_driver_sql(f"{explain} {statement}", values).all()
+            assert "ix_mails_created" in str(plan)
 
 
 TRY = {"purpose": "sign_up", "address": "", "near": "n", "far": "f", "guessed_digits": 0}
