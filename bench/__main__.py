@@ -97,6 +97,8 @@ def main(words: list[str]) -> int:
         console.print("interrupted: what was measured until then follows")
         failed = True
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it ends already, and leaves nothing behind
         installation.close()
     _show(console, rows)
     minutes = (time.monotonic() - began) / 60
