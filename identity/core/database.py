@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -235,8 +235,10 @@ class Database:
             connection = session.connection(execution_options={"guichet_reads_only": True})
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
-            if began := connection.get_transaction():
-                began.commit()
+            began = connection.get_transaction()
+            if began is not None and began.is_active and not connection.invalidated:
+                with suppress(*AWAY):  # what was read is read
+                    began.commit()
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """What a question answers that only reads, by Core, and that any request asks.
