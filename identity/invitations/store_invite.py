@@ -105,7 +105,8 @@ def store(
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
     live = _find_live(session, now, invited)
     if live is None:
-        inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
+        if not invited.is_placed_by_us:  # the quota of lists was reserved when it was ordered
+            inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
         live = _insert(
             session, now, invited, key, signing_key_id=signing_key_id, for_guest=for_guest
         )
@@ -229,6 +230,7 @@ def _insert(
         created_at=now,
         asked_at=now,
         expires_at=now + LIFETIME,
+        by_list=invited.is_placed_by_us,
         awaits=room_agreement.expected_confirmation(session, now, invited.sender),
     )
     session.add(invitation)

@@ -8,7 +8,12 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts, room_members, session_models, successions
-from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
+from identity.bulk_invites import (
+    models as bulk_invites,
+    quota_models,
+    room_check_models,
+    sign_in_models,
+)
 from identity.core import batches, key_uses, rows
 from identity.core.batches import Done, Step
 from identity.core.database import Base, Database
@@ -51,6 +56,7 @@ REFUSAL_COUNTS = timedelta(days=8)  # shown for seven
 SUCCESSIONS = timedelta(days=365)
 ROOM_MEMBERS = timedelta(days=365)
 BULK_INVITES = timedelta(days=90)
+LIST_QUOTAS = timedelta(days=7)
 BULK_INVITE_SIGN_INS = timedelta(days=7)
 DOMAIN_ASKINGS = timedelta(days=7)
 ROOM_CHECKS = timedelta(days=1)
@@ -152,6 +158,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "account attempts": _forgetting(account_attempts.forget, now - ATTEMPTS),
         "accounts never begun": _forgetting(accounts.forget_unused_claims, now - CONFIRMED),
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
+        "quotas of bulk invites": _forgetting(quota_models.forget, now - LIST_QUOTAS),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "sign-ins by the OpenID provider": _forgetting(sso.forget, now),
         "challenges of passkeys": _forgetting(passkeys.forget_challenges, now),
