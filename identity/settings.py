@@ -191,6 +191,8 @@ class Settings(BaseSettings):
     console_url: Annotated[str, AfterValidator(check_public_url)] | None = None  # None: public_url
     console_networks: Networks = ()  # empty: from everywhere; of a trial installation: loopback
     approvals: Literal["one", "two"] | None = None  # None: two, or one in a trial installation
+    # Invitations by list a day, of all people of one organisation together.
+    list_quota: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     domain_request_days: Annotated[int, Field(ge=1, le=90)] = 5  # working days until a decision
     sso_issuer: Annotated[str, AfterValidator(check_issuer)] | None = None  # None: no provider
     sso_client_id: str | None = None

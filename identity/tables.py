@@ -13,6 +13,7 @@ import identity.accounts.session_models
 import identity.accounts.successions
 import identity.accounts.verified_addresses
 import identity.bulk_invites.models
+import identity.bulk_invites.quota_models
 import identity.bulk_invites.room_check_models
 import identity.bulk_invites.sign_in_models
 import identity.core.continuity

@@ -6,7 +6,7 @@ The functions may use the network; no transaction is open around them.
 from collections.abc import Callable
 from functools import partial
 
-from identity.bulk_invites.jobs import room_checks, rows
+from identity.bulk_invites.jobs import lists, room_checks, rows
 from identity.core.job_outcomes import RecordOutcome
 from identity.core.outbox import Job, JobKind
 from identity.domain_requests import jobs as domain_requests
@@ -24,6 +24,7 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.ONBIND: onbind.deliver,
     JobKind.REVOCATION: revocation.empty_room,
     JobKind.LIST_ROW: rows.send_row,
+    JobKind.LIST_WORK: lists.work_on_list,
     JobKind.ROOM_LOOK: room_checks.check_room,
     JobKind.ROOM_TOOK: room_agreement.ask_room,
     JobKind.ACCOUNT: accounts.make_account,

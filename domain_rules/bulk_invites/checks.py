@@ -88,12 +88,22 @@ class _Seen:
     meant: dict[str, str] = field(default_factory=dict)  # by domain typed
 
 
+class RowChecker:
+    """Checks the rows of one list in its order, as many at a time as the caller likes."""
+
+    def __init__(self, rules: RuleSet, around: CheckContext | None = None) -> None:
+        self._rules, self._around, self._seen = rules, around or CheckContext(), _Seen()
+
+    def check(self, rows: Sequence[Row]) -> list[CheckedRow]:
+        """One result for each of the next rows."""
+        return [_judge(self._rules, row, self._around, self._seen) for row in rows]
+
+
 def check_rows(
     rules: RuleSet, rows: Sequence[Row], around: CheckContext | None = None
 ) -> list[CheckedRow]:
     """One result for each row, in the order of the list."""
-    seen, around = _Seen(), around or CheckContext()
-    return [_judge(rules, row, around, seen) for row in rows]
+    return RowChecker(rules, around).check(rows)
 
 
 def _judge(rules: RuleSet, row: Row, around: CheckContext, seen: _Seen) -> CheckedRow:

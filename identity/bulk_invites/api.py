@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,8 @@ from .models import BulkInvite
 from .service import Owner, RoomSeen
 
 BUSY_SECONDS = 600  # after which one of several bulk invites may be done
+WORKING_SECONDS = 5  # after which the worker may be through with a long list
+ROWS = 1000  # in one answer
 MAX_ID = 255
 
 blueprint = Blueprint("lists_of_homeserver", __name__, url_prefix="/api/homeserver/v1/lists")
@@ -96,11 +98,12 @@ def check() -> Response:
 
 @blueprint.get("/<uuid:list_id>")
 def one(list_id: uuid.UUID) -> Response:
-    """One bulk invite with every row, and its progress."""
+    """One bulk invite, its progress, and 1,000 rows at most: those behind `after`."""
     (sender,) = parameters.required("sender")
+    after = request.args.get("after", -1, type=int)
     with _translated_problems(), services.database.reading() as session:
         bulk_invite = service.find(session, list_id, own_user(sender))
-        return jsonify(_describe(session, services.now(), bulk_invite))
+        return jsonify(_describe(session, services.now(), bulk_invite, after=after))
 
 
 @blueprint.post("/<uuid:list_id>/column")
@@ -125,18 +128,32 @@ def send(list_id: uuid.UUID) -> Response:
     with _translated_problems(), services.database.transaction() as session:
         bulk_invite = service.find(session, list_id, sender)
         _check_agent(session, sender)
-        service.confirm(session, rules, now, bulk_invite)
+        service.confirm(session, rules, now, bulk_invite, quota=services.settings.list_quota)
         return jsonify(_describe(session, now, bulk_invite))
 
 
 @blueprint.post("/<uuid:list_id>/retry")
 def retry(list_id: uuid.UUID) -> Response:
     """Send again the rows that failed and may succeed now."""
-    sender, now = own_user(read_body(ForOwner).sender), services.now()
+    sender, rules, now = (
+        own_user(read_body(ForOwner).sender),
+        services.rules.current(),
+        services.now(),
+    )
     with _translated_problems(), services.database.transaction() as session:
         bulk_invite = service.find(session, list_id, sender)
         _check_agent(session, sender)
-        service.retry(session, now, bulk_invite)
+        service.retry(session, rules, now, bulk_invite, quota=services.settings.list_quota)
+        return jsonify(_describe(session, now, bulk_invite))
+
+
+@blueprint.post("/<uuid:list_id>/stop")
+def stop(list_id: uuid.UUID) -> Response:
+    """Take back the rows that wait; those that were sent stay."""
+    sender, now = own_user(read_body(ForOwner).sender), services.now()
+    with _translated_problems(), services.database.transaction() as session:
+        bulk_invite = service.find(session, list_id, sender)
+        service.stop(session, now, bulk_invite)
         return jsonify(_describe(session, now, bulk_invite))
 
 
@@ -153,6 +170,8 @@ def _translated_problems() -> Iterator[None]:
         raise NoSuchInvitation("There is no such list, or it is somebody else's.") from None
     except service.TooManyBulkInvites:
         raise TooManyRequests(BUSY_SECONDS) from None
+    except service.StillChecking:
+        raise TooManyRequests(WORKING_SECONDS) from None
     except service.ColumnToChoose as problem:
         raise WrongParameter(problem.__doc__ or "") from None
     except (service.NothingToSend, service.AlreadySent) as problem:
@@ -173,6 +192,7 @@ def _summary(session: Session, bulk_invite: BulkInvite) -> dict[str, Any]:
         "room_id": bulk_invite.room_id,
         "file_name": bulk_invite.file_name,
         "state": bulk_invite.state,
+        "progress": bulk_invite.progress,
         "created_at": bulk_invite.created_at.isoformat(),
         "column": report.column_of(bulk_invite),
         "elsewhere": bulk_invite.elsewhere,
@@ -187,12 +207,13 @@ def _summary(session: Session, bulk_invite: BulkInvite) -> dict[str, Any]:
     }
 
 
-def _describe(session: Session, now: datetime, bulk_invite: BulkInvite) -> dict[str, Any]:
+def _describe(
+    session: Session, now: datetime, bulk_invite: BulkInvite, *, after: int = -1
+) -> dict[str, Any]:
+    quota = services.settings.list_quota
     counted = report.counts_of(session, bulk_invite)
-    ends_at = report.estimate_end(
-        session, now, bulk_invite, guests=counted.for_guests, agents=counted.for_agents
-    )
-    lines = report.lines_of(session, now, bulk_invites.rows_of(session, bulk_invite.id))
+    ends_at = report.forecast_of(session, now, bulk_invite, counted, quota=quota)
+    found = bulk_invites.rows_of(session, bulk_invite.id, after=after, limit=ROWS)
     rows = [
         {
             "line": each.row.line,
@@ -202,8 +223,12 @@ def _describe(session: Session, now: datetime, bulk_invite: BulkInvite) -> dict[
             "in_text": each.row.aside,
             "why": each.row.why,
         }
-        for each in lines
+        for each in report.lines_of(session, now, found)
     ]
-    columns = report.columns_of(session, bulk_invite)
-    more = {"columns": columns, "ends_at": ends_at.isoformat(), "rows": rows}
+    more = {
+        "columns": report.columns_of(session, bulk_invite),
+        "ends_at": ends_at.isoformat() if ends_at else None,
+        "rows": rows,
+        "next": found[-1].place if len(found) == ROWS else None,
+    }
     return _summary(session, bulk_invite) | more

@@ -34,7 +34,7 @@ from identity.services import Services
 from identity.threepids import associations
 
 from . import models as bulk_invites, operator_changes, report, service
-from .models import BulkInvite
+from .models import BulkInvite, BulkInviteState
 from .service import NothingToSend, Owner, RoomSeen
 
 
@@ -126,12 +126,20 @@ def _carry_out(
     with services.database.transaction() as session:
         bulk_invite = _check(session, rules, now, request)
         rows = _rows(session, bulk_invite)
+        ready = report.counts_of(session, bulk_invite).ready
         if is_sent and rows != shown:
             raise Failure("the rules or the room changed meanwhile; nothing was sent, look again")
         if is_sent:
             with suppress(NothingToSend):
-                operator_changes.send(session, rules, now, request.who, bulk_invite)
-        described = _describe(services, session, bulk_invite) | {"rows": rows}
+                operator_changes.send(
+                    session,
+                    rules,
+                    now,
+                    request.who,
+                    bulk_invite,
+                    quota=services.settings.list_quota,
+                )
+        described = _describe(services, session, bulk_invite, ready) | {"rows": rows}
         if not is_sent:
             session.rollback()
             described["id"] = None
@@ -150,6 +158,7 @@ def _check(session: Session, rules: RuleSet, now: datetime, request: SendRequest
             raw=request.raw,
             file_name=request.file.name,
             column=request.column,
+            here=True,
         )
     except UnreadableFile as unread:
         raise Failure(f"{request.file}: {unread}; nothing was sent") from None
@@ -165,8 +174,12 @@ def _rows(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
     ]
 
 
-def _describe(services: Services, session: Session, bulk_invite: BulkInvite) -> dict[str, Any]:
-    counted = report.counts_of(session, bulk_invite)
+def _describe(
+    services: Services, session: Session, bulk_invite: BulkInvite, ready: int
+) -> dict[str, Any]:
+    """`ready`: how many rows could be sent before any was ordered."""
+    counted, quota = report.counts_of(session, bulk_invite), services.settings.list_quota
+    is_ordered = bulk_invite.state != BulkInviteState.CHECKED
     return {
         "id": bulk_invite.id,
         "state": bulk_invite.state,
@@ -175,16 +188,10 @@ def _describe(services: Services, session: Session, bulk_invite: BulkInvite) -> 
         "elsewhere": bulk_invite.elsewhere,
         "total": counted.total,
         "sent": counted.sent,
-        "waiting": counted.waiting,
+        "waiting": ready if is_ordered else 0,  # the worker may still be ordering them
         "failed": counted.failed,
-        "unsent": counted.total - counted.for_guests - counted.for_agents,
-        "ends_at": report.estimate_end(
-            session,
-            services.now(),
-            bulk_invite,
-            guests=counted.for_guests,
-            agents=counted.for_agents,
-        ),
+        "unsent": counted.total - ready,
+        "ends_at": report.forecast_of(session, services.now(), bulk_invite, counted, quota=quota),
     }
 
 
@@ -248,5 +255,7 @@ def _closing_line(described: dict[str, Any]) -> str:
     ready = described["total"] - described["unsent"]
     if described["id"] is None:
         return f"{ready} of {described['total']} can be sent. Nothing was sent: --yes sends them."
-    ends_at = f"{described['ends_at']:%Y-%m-%d %H:%M} UTC"
-    return f"{described['waiting']} of {described['total']} will be sent, by about {ends_at}."
+    sent = f"{described['waiting']} of {described['total']} will be sent"
+    if described["ends_at"] is None:
+        return f"{sent}; how fast is not known, since no list was sent lately."
+    return f"{sent}, by about {described['ends_at']:%Y-%m-%d %H:%M} UTC."

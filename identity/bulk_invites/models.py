@@ -4,8 +4,21 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
@@ -18,9 +31,17 @@ from identity.invitations.models import ThirdPartyInvitation
 class BulkInviteState(StrEnum):
     """Nothing of a checked bulk invite is sent before its owner confirms it."""
 
+    CHECKING = "checking"  # the worker is reading a long one
     CHECKED = "checked"
+    ORDERING = "ordering"  # confirmed: the worker orders the rows of a long one
+    REORDERING = "reordering"  # likewise those that failed
     SENDING = "sending"
+    STOPPING = "stopping"  # its owner stopped it: the worker takes back what still waits
     DONE = "done"
+
+
+AT_WORK = (BulkInviteState.ORDERING, BulkInviteState.REORDERING, BulkInviteState.STOPPING)
+UNDER_WAY = (BulkInviteState.SENDING, *AT_WORK)
 
 
 class Step(StrEnum):
@@ -53,6 +74,16 @@ class BulkInvite(Base):
     address_column: Mapped[int | None]
     column_name: Mapped[str] = mapped_column(info=TEXT)
     elsewhere: Mapped[int]  # how many addresses are in other columns
+    # Whose quota its invitations use: an organisation, a domain or a homeserver.
+    organisation: Mapped[str] = mapped_column(default="", server_default="")
+    # Numbers of rows, so that no page counts them: all of them, and of a checked one those that can
+    # be sent. Null: of an older version.
+    total: Mapped[int | None]
+    ready_guests: Mapped[int | None]
+    ready_agents: Mapped[int | None]
+    delayed_until: Mapped[datetime | None]  # when the last row over the quota may leave
+    # How many rows the worker has checked, or ordered.
+    progress: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -89,7 +120,11 @@ class BulkInviteRow(Base):
     aside: Mapped[str] = mapped_column(
         info=TEXT
     )  # the text around the address; "": the row is a person
-    address: Mapped[str | None] = mapped_column(info=ADDRESS)  # canonical; None: it is none
+    address: Mapped[str | None] = mapped_column(
+        info=ADDRESS, index=True
+    )  # canonical; None: it is none
+    # All spellings of a mailbox have one; null: no address, or of an older version.
+    mailbox: Mapped[str | None] = mapped_column(info=ADDRESS)
     outcome: Mapped[str]  # domain_rules.bulk_invites.checks.Outcome
     detail: Mapped[str] = mapped_column(info=TEXT)
     caution: Mapped[str]
@@ -105,6 +140,22 @@ class BulkInviteRow(Base):
 Index("ix_people_lists_owner", BulkInvite.owner, BulkInvite.created_at)
 Index("ix_people_list_rows_list", BulkInviteRow.list_id, BulkInviteRow.place)
 Index("ix_people_list_rows_step", BulkInviteRow.list_id, BulkInviteRow.step)
+Index("ix_people_list_rows_mailbox", BulkInviteRow.list_id, BulkInviteRow.mailbox)
+Index("ix_people_list_rows_sent", BulkInviteRow.sent_at)  # from which the pace is measured
+# What the page of a checked list shows of ten thousand rows. Written out: PostgreSQL uses a partial
+# index only where it sees that the condition holds.
+IS_DOUBTFUL = BulkInviteRow.outcome != literal_column("'ready'")
+IS_CAUTIOUS = (BulkInviteRow.outcome == literal_column("'ready'")) & (
+    BulkInviteRow.caution != literal_column("''")
+)
+for _name, _which in {"doubtful": IS_DOUBTFUL, "cautious": IS_CAUTIOUS}.items():
+    Index(
+        f"ix_people_list_rows_{_name}",
+        BulkInviteRow.list_id,
+        BulkInviteRow.place,
+        postgresql_where=_which,
+        sqlite_where=_which,
+    )
 
 
 def select_being_placed() -> Select[uuid.UUID | None]:
@@ -137,9 +188,7 @@ def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[
 
 def count_sending(session: Session, owner: str) -> int:
     """How many bulk invites of this owner are being sent."""
-    return rows.count(
-        session, BulkInvite.owner == owner, BulkInvite.state == BulkInviteState.SENDING
-    )
+    return rows.count(session, BulkInvite.owner == owner, BulkInvite.state.in_(UNDER_WAY))
 
 
 def count_since(session: Session, owner: str, since: datetime) -> int:
@@ -150,22 +199,48 @@ def count_since(session: Session, owner: str, since: datetime) -> int:
 def rows_of(
     session: Session,
     list_id: uuid.UUID,
-    *,
-    outcomes: Collection[str] | None = None,
-    steps: Collection[str] | None = None,
-    cautions: Collection[str] | None = None,
-    offset: int = 0,
+    *which: ColumnElement[bool],
+    after: int = -1,
     limit: int | None = None,
 ) -> list[BulkInviteRow]:
-    """The rows in the order of the list, filtered by outcomes, steps and cautions."""
-    query = select(BulkInviteRow).where(BulkInviteRow.list_id == list_id)
-    if outcomes is not None:
-        query = query.where(BulkInviteRow.outcome.in_(outcomes))
-    if steps is not None:
-        query = query.where(BulkInviteRow.step.in_(steps))
-    if cautions is not None:
-        query = query.where(BulkInviteRow.caution.in_(cautions))
-    return list(session.scalars(query.order_by(BulkInviteRow.place).offset(offset).limit(limit)))
+    """The rows for which all of `which` holds, in the order of the list.
+
+    `after`: those behind this place.
+    """
+    query = select(BulkInviteRow).where(BulkInviteRow.list_id == list_id, *which)
+    if after >= 0:
+        query = query.where(BulkInviteRow.place > after)
+    return list(session.scalars(query.order_by(BulkInviteRow.place).limit(limit)))
+
+
+JUDGED = (
+    *(BulkInviteRow.id, BulkInviteRow.place, BulkInviteRow.line, BulkInviteRow.typed),
+    *(BulkInviteRow.kept, BulkInviteRow.aside, BulkInviteRow.step, BulkInviteRow.address),
+    *(BulkInviteRow.mailbox, BulkInviteRow.outcome, BulkInviteRow.detail, BulkInviteRow.caution),
+    BulkInviteRow.for_guest,
+)
+
+
+def judged_rows(
+    session: Session,
+    list_id: uuid.UUID,
+    *which: ColumnElement[bool],
+    after: int,
+    limit: int,
+) -> Sequence[Any]:
+    """The next rows behind a place, as plain tuples with the columns of `JUDGED`."""
+    own = (BulkInviteRow.list_id == list_id, BulkInviteRow.place > after, *which)
+    return session.execute(
+        select(*JUDGED).where(*own).order_by(BulkInviteRow.place).limit(limit)
+    ).all()
+
+
+def rows_like(
+    session: Session, list_id: uuid.UUID, addresses: Collection[str], mailboxes: Collection[str]
+) -> list[BulkInviteRow]:
+    """The rows with one of these addresses or mailboxes, in the order of the list."""
+    row = BulkInviteRow
+    return rows_of(session, list_id, or_(row.mailbox.in_(mailboxes), row.address.in_(addresses)))
 
 
 def columns_of(session: Session, list_id: uuid.UUID) -> list[BulkInviteColumn]:
@@ -179,22 +254,35 @@ def forget_columns(session: Session, list_id: uuid.UUID) -> None:
     session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id == list_id))
 
 
-def forget_rows(session: Session, list_id: uuid.UUID) -> None:
-    """Delete the rows, before another column is read."""
-    session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id == list_id))
+def forget_rows(session: Session, list_id: uuid.UUID, *, limit: int) -> int:
+    """Delete rows, at most so many, before another column is read. Returns how many."""
+    return rows.delete(session, BulkInviteRow, BulkInviteRow.list_id == list_id, limit=limit)
 
 
 def find_row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
     return session.get(BulkInviteRow, row_id)
 
 
-def count_rows(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
-    """The number of rows by outcome, step, and whether for guests."""
-    kinds = (BulkInviteRow.outcome, BulkInviteRow.step, BulkInviteRow.for_guest)
-    found = session.execute(
-        select(*kinds, func.count()).where(BulkInviteRow.list_id == list_id).group_by(*kinds)
-    )
-    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in found]
+def count_steps(session: Session, list_id: uuid.UUID) -> dict[str, int]:
+    """The number of rows at each step, by index alone."""
+    row = BulkInviteRow
+    counted = select(row.step, func.count()).where(row.list_id == list_id).group_by(row.step)
+    return dict(session.execute(counted).all())
+
+
+def count_ready(session: Session, list_id: uuid.UUID) -> dict[bool, int]:
+    """How many rows can be sent as they stand, for guests (True) and for agents."""
+    row = BulkInviteRow
+    ready = (row.list_id == list_id) & ~IS_DOUBTFUL & (row.step == Step.NONE)
+    counted = select(row.for_guest, func.count()).where(ready).group_by(row.for_guest)
+    return dict(session.execute(counted).all())
+
+
+def find_sent_times(session: Session, since: datetime, *, limit: int) -> Sequence[datetime]:
+    """When the newest rows of all lists were sent since then, newest first."""
+    row = BulkInviteRow
+    newest = select(row.sent_at).where(row.sent_at > since).order_by(row.sent_at.desc())
+    return [time for time in session.scalars(newest.limit(limit)) if time is not None]
 
 
 def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
@@ -222,17 +310,25 @@ def forget(session: Session, before: datetime, *, limit: int) -> int:
 
 
 def find_invited_addresses(
-    session: Session, now: datetime, *, sender: str, room_id: str
-) -> dict[str, datetime]:
-    """Live invitations of this sender to this room: when each address was invited."""
-    found = session.execute(
-        select(ThirdPartyInvitation.address, ThirdPartyInvitation.created_at).where(
-            ThirdPartyInvitation.sender == sender,
-            ThirdPartyInvitation.room_id == room_id,
-            third_party_invitations.is_live(now),
-        )
+    session: Session,
+    now: datetime,
+    *,
+    sender: str,
+    room_id: str,
+    among: Collection[str] | None = None,
+) -> set[str]:
+    """The addresses with a live invitation of this sender to this room.
+
+    `among`: only these are looked for.
+    """
+    query = select(ThirdPartyInvitation.address).where(
+        ThirdPartyInvitation.sender == sender,
+        ThirdPartyInvitation.room_id == room_id,
+        third_party_invitations.is_live(now),
     )
-    return dict(found.all())
+    if among is not None:
+        query = query.where(ThirdPartyInvitation.address.in_(among))
+    return set(session.scalars(query))
 
 
 def find_invitations(

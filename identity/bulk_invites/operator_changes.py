@@ -14,10 +14,16 @@ from .models import BulkInvite
 
 
 def send(
-    session: Session, rules: RuleSet, now: datetime, who: Actor, bulk_invite: BulkInvite
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    who: Actor,
+    bulk_invite: BulkInvite,
+    *,
+    quota: int,
 ) -> int:
     """Send a checked list in the name of its owner. Returns and raises as `service.confirm`."""
-    count = service.confirm(session, rules, now, bulk_invite)
+    count = service.confirm(session, rules, now, bulk_invite, quota=quota)
     facts = {"room_id": bulk_invite.room_id, "people": count}
     subject, places = str(bulk_invite.id), of_users([bulk_invite.owner])
     journal.write(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, select
 
+from identity.core import rows
 from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Record, View, happened, mask
 from identity.core.story import Events, events
@@ -91,10 +92,11 @@ def erase(erasure: Erasure) -> None:
     erasure.delete("jobs", Job, Job.subject_id.in_(select(RoomCheck.id).where(checks)))
     erasure.delete("room_checks", RoomCheck, checks)
     own = select(BulkInvite.id).where(_is_own(erasure))
-    sending_now = own.where(BulkInvite.state == BulkInviteState.SENDING)
+    sending_now = own.where(BulkInvite.state.in_(bulk_invites.UNDER_WAY))
     stopped = len(session.scalars(sending_now).all())
     if stopped:
         erasure.done.ended.append(f"{stopped} lists of theirs are not sent to their end")
+    erasure.delete("jobs", Job, Job.subject_id.in_(own))
     in_own = BulkInviteRow.list_id.in_(own)
     erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(in_own)))
     erasure.delete("rows_of_own_lists", BulkInviteRow, in_own)
@@ -104,12 +106,15 @@ def erase(erasure: Erasure) -> None:
     others = session.scalars(select(BulkInviteRow.list_id).where(theirs).distinct()).all()
     erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(theirs)))
     erasure.delete("rows_in_lists", BulkInviteRow, theirs)
+    checked = (BulkInvite.state == BulkInviteState.CHECKED) & BulkInvite.id.in_(others)
+    uncounted = {"total": None, "ready_guests": None, "ready_agents": None}
+    rows.update(session, BulkInvite, checked, **uncounted)
     for list_id in sorted(others):
         sending.finish_if_last(session, erasure.now, bulk_invites.lock(session, list_id))
 
 
 def _described(view: View, bulk_invite: BulkInvite) -> Record:
-    rows = bulk_invites.rows_of(view.session, bulk_invite.id)
+    people = bulk_invites.rows_of(view.session, bulk_invite.id)
     return Record(
         "lists",
         {
@@ -128,11 +133,11 @@ def _described(view: View, bulk_invite: BulkInvite) -> Record:
                     "outcome": row.outcome,
                     "step": row.step,
                 }
-                for row in rows
+                for row in people
             ],
         },
         happened(
-            (bulk_invite.created_at, f"list of {len(rows)} people checked"),
+            (bulk_invite.created_at, f"list of {len(people)} people checked"),
             (bulk_invite.started_at, "that list began to be sent"),
             (bulk_invite.ended_at, "that list was sent"),
         ),

@@ -3,23 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.checks import RowOutcome
-from identity.core.database import limits_count
-from identity.invitations import inviters, models as third_party_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.invitations.states import state_of
 
-from . import models as bulk_invites
-from .models import BulkInvite, BulkInviteRow, Step
-
-# A careful pace for one worker with a local relay, so that estimates are rarely too early.
-ROWS_A_SECOND = 2
+from . import forecast, models as bulk_invites, quota as quotas
+from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
 
 class RowStatus(StrEnum):
@@ -59,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Counts:
-    """The numbers of rows. `for_guests` and `for_agents`: those that can be sent, or were."""
+    """The numbers of rows. `for_guests` and `for_agents`: of a checked list, those to be sent."""
 
     total: int
     waiting: int
@@ -74,6 +68,11 @@ class Counts:
     def sent(self) -> int:
         return self.invited + self.members
 
+    @property
+    def ready(self) -> int:
+        """How many can be sent as they stand."""
+        return self.for_guests + self.for_agents
+
 
 def lines_of(session: Session, now: datetime, rows: Sequence[BulkInviteRow]) -> list[Line]:
     """Each row with its status."""
@@ -82,14 +81,24 @@ def lines_of(session: Session, now: datetime, rows: Sequence[BulkInviteRow]) -> 
     return [Line(row, _status_of(row, invitations, now)) for row in rows]
 
 
+def total_of(session: Session, bulk_invite: BulkInvite) -> int:
+    """How many rows it has; those of erased people are not there any more."""
+    if bulk_invite.total is not None:
+        return bulk_invite.total
+    return sum(bulk_invites.count_steps(session, bulk_invite.id).values())
+
+
 def counts_of(session: Session, bulk_invite: BulkInvite) -> Counts:
-    """The numbers of rows, counted by the database."""
-    steps: Counter[str] = Counter()
-    classes: Counter[bool] = Counter()
-    for outcome, step, for_guest, count in bulk_invites.count_rows(session, bulk_invite.id):
-        steps[step] += count
-        if step != Step.NONE or outcome == RowOutcome.READY:
-            classes[for_guest] += count
+    """The numbers of rows: stored with a checked list, and counted by index once it is sent."""
+    if bulk_invite.state == BulkInviteState.CHECKING:
+        return _unsent(bulk_invite.total or 0, 0, 0)
+    if bulk_invite.state == BulkInviteState.CHECKED and bulk_invite.total is not None:
+        guests, agents = bulk_invite.ready_guests or 0, bulk_invite.ready_agents or 0
+        return _unsent(bulk_invite.total, guests, agents)
+    steps = Counter(bulk_invites.count_steps(session, bulk_invite.id))
+    if bulk_invite.state == BulkInviteState.CHECKED:  # of an older version
+        ready = bulk_invites.count_ready(session, bulk_invite.id)
+        return _unsent(steps.total(), ready.get(True, 0), ready.get(False, 0))
     return Counts(
         total=steps.total(),
         waiting=steps[Step.WAITING],
@@ -97,9 +106,13 @@ def counts_of(session: Session, bulk_invite: BulkInvite) -> Counts:
         members=steps[Step.MEMBER],
         failed=steps[Step.FAILED],
         unsent=steps[Step.NONE],
-        for_guests=classes[True],
-        for_agents=classes[False],
+        for_guests=0,
+        for_agents=0,
     )
+
+
+def _unsent(total: int, guests: int, agents: int) -> Counts:
+    return Counts(total, 0, 0, 0, 0, total, guests, agents)
 
 
 def column_of(bulk_invite: BulkInvite) -> dict[str, Any] | None:
@@ -118,33 +131,18 @@ def columns_of(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]
     ]
 
 
-def estimate_end(
-    session: Session, now: datetime, bulk_invite: BulkInvite, *, guests: int, agents: int
-) -> datetime:
-    """When the last row will be sent, by the inviter's quota and the pace of the worker."""
-    pace = now + timedelta(seconds=(guests + agents) / ROWS_A_SECOND)
-    if not limits_count(session):
-        return pace
-    return max(
-        pace,
-        _free_at(session, now, bulk_invite.owner, guests, for_guest=True),
-        _free_at(session, now, bulk_invite.owner, agents, for_guest=False),
-    )
+def forecast_of(
+    session: Session, now: datetime, bulk_invite: BulkInvite, counted: Counts, *, quota: int
+) -> datetime | None:
+    """When its last row will be sent, by the measured pace and the quota of the organisation.
 
-
-def _free_at(
-    session: Session, now: datetime, sender: str, wanted: int, *, for_guest: bool
-) -> datetime:
-    most = inviters.MAX_GUESTS if for_guest else inviters.MAX_AGENTS
-    created = third_party_invitations.find_creation_times(
-        session, sender, for_guest=for_guest, since=now - inviters.DAY
-    )
-    times, leaves = list(created), now
-    for _ in range(wanted):
-        if len(times) >= most:
-            leaves = max(leaves, times[-most] + inviters.DAY)
-        times.append(leaves)
-    return leaves
+    For a checked list: if it is sent now. None: nobody knows the pace yet.
+    """
+    if bulk_invite.state not in (BulkInviteState.CHECKED, BulkInviteState.CHECKING):
+        until = bulk_invite.delayed_until
+        return forecast.expected_end(session, now, wanted=0, not_before=until)
+    last = quotas.last_day(session, now, bulk_invite.organisation, counted.ready, quota=quota)
+    return forecast.expected_end(session, now, wanted=counted.ready, not_before=last)
 
 
 def _status_of(

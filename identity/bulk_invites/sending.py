@@ -105,10 +105,15 @@ def record_failed(session: Session, now: datetime, row: BulkInviteRow, why: str)
     bulk_invite = bulk_invites.lock(session, row.list_id)
     row.step, row.why, row.later_at = Step.FAILED, why, None
     session.flush()
+    revoke_unmailed(session, now, row, by=bulk_invite.owner)
+    finish_if_last(session, now, bulk_invite)
+
+
+def revoke_unmailed(session: Session, now: datetime, row: BulkInviteRow, *, by: str) -> None:
+    """Revoke the invitation of a row that is not sent, unless its address was mailed about it."""
     invitation = _invitation(session, row)
     if invitation is not None and invitations.last_mailed_at(session, invitation) is None:
-        invitations.revoke(session, now, invitation, by=bulk_invite.owner)
-    finish_if_last(session, now, bulk_invite)
+        invitations.revoke(session, now, invitation, by=by)
 
 
 def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | None:

@@ -1,42 +1,28 @@
 """Checks a list of people, lets its owner correct it row by row, and sends it when confirmed."""
 
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites import checks
-from domain_rules.bulk_invites.checks import (
-    NEEDS_CONFIRMATION,
-    CheckContext,
-    CheckedRow,
-    RowOutcome,
-)
+from domain_rules.bulk_invites.checks import NEEDS_CONFIRMATION, RowOutcome
 from domain_rules.bulk_invites.people import extract_address
 from domain_rules.bulk_invites.reading import Column, Reading, read_people
 from domain_rules.bulk_invites.tables import Row
 from domain_rules.rules import RuleSet
-from domain_rules.user_ids import homeserver_of
-from identity.accounts import verified_addresses
-from identity.core import outbox
-from identity.core.outbox import JobKind, Lane
+from identity.core import rows
 from identity.invitations import inviters
 from identity.problems import Problem
-from identity.routing import address_lists, never_agent
-from identity.threepids import associations
 
-from . import models as bulk_invites
-from .models import BulkInvite, BulkInviteColumn, BulkInviteRow, BulkInviteState, Step
+from . import checking, models as bulk_invites, ordering, quota as quotas
+from .models import BulkInvite, BulkInviteColumn, BulkInviteRow, BulkInviteState
 
 MAX_AT_ONCE = 3  # bulk invites of one owner being sent
 MAX_A_DAY = 30  # bulk invites of one owner being checked
 DAY = timedelta(days=1)
 MAX_NAME = 80  # characters of a file's name
 MAX_TYPED = 254  # characters of a corrected address
-# Failures that no retry mends: the address itself is refused.
-FOR_GOOD = ("not_accepted", "closed_to_guests")
 
 
 class TooManyBulkInvites(Problem):
@@ -53,6 +39,10 @@ class ColumnToChoose(Problem):
 
 class NoSuchBulkInvite(Problem):
     """This owner has no such list, or no such row in it."""
+
+
+class StillChecking(Problem):
+    """The worker is still going through the rows of this list: nothing else can be done to it."""
 
 
 class AlreadySent(Problem):
@@ -87,8 +77,11 @@ def check(
     raw: bytes,
     file_name: str = "",
     column: str = "",
+    here: bool = False,
 ) -> BulkInvite:
     """Read and check a file; nothing is sent. `column`: the name or number of the column to read.
+
+    A long list is read only, and checked by the worker; with `here` the caller waits for it.
 
     Raises Unreadable, TooManyBulkInvites, NoSuchColumn, and what `inviters.check_sender` raises.
     """
@@ -108,13 +101,14 @@ def check(
         state=BulkInviteState.CHECKED,
         column_name="",
         elsewhere=0,
+        organisation=quotas.organisation_of(session, rules, owner.user_id),
         created_at=now,
     )
     session.add(bulk_invite)
     session.flush()
     _store_columns(session, bulk_invite, reading)
     if reading.chosen is not None:
-        _fill(session, rules, now, bulk_invite, reading.chosen)
+        _fill(session, rules, now, bulk_invite, reading.chosen, here=here)
     session.flush()
     return bulk_invite
 
@@ -127,12 +121,10 @@ def choose_column(
     Raises NoSuchBulkInvite, AlreadySent.
     """
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
-    if bulk_invite.state != BulkInviteState.CHECKED:
-        raise AlreadySent
+    check_is_checked(bulk_invite)
     column = _find_column(session, bulk_invite, number)
     if column is None:
         raise NoSuchBulkInvite
-    bulk_invites.forget_rows(session, bulk_invite.id)
     _fill(session, rules, now, bulk_invite, column)
     session.flush()
 
@@ -152,7 +144,7 @@ def accept_as_typed(
     row = _row_to_change(session, bulk_invite, row_id)
     if RowOutcome(row.outcome) in NEEDS_CONFIRMATION:
         row.kept = True
-        judge_again(session, rules, now, bulk_invite)
+        checking.judge_like(session, rules, now, bulk_invite, row)
 
 
 def correct_row(
@@ -168,63 +160,77 @@ def correct_row(
     row = _row_to_change(session, bulk_invite, row_id)
     row.typed, row.kept = extract_address(text[:MAX_TYPED]), False
     row.aside = ""
-    judge_again(session, rules, now, bulk_invite)
+    checking.judge_like(session, rules, now, bulk_invite, row)
 
 
-def judge_again(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite) -> None:
-    """Check the rows that were not sent, as if the whole list had just arrived."""
-    rows = bulk_invites.rows_of(session, bulk_invite.id)
-    texts = [Row(row.line, row.typed, row.kept, row.aside) for row in rows]
-    for row, judged in zip(rows, _judge(session, rules, now, bulk_invite, texts), strict=True):
-        if row.step == Step.NONE:
-            for name, value in _judgement_values(judged).items():
-                setattr(row, name, value)
-    session.flush()
+def confirm(
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, *, quota: int
+) -> int:
+    """Order the sending of the rows that can be sent; returns how many, as the check counted them.
 
-
-def confirm(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite) -> int:
-    """Order the sending of the rows that can be sent; returns how many.
-
-    Raises NothingToSend, TooManyBulkInvites, AlreadySent, ColumnToChoose, and what
-    `inviters.check_sender` raises.
+    `quota`: how many may leave on a day for the organisation of the inviter. Raises NothingToSend,
+    TooManyBulkInvites, AlreadySent, StillChecking, ColumnToChoose, and what `inviters.check_sender`
+    raises.
     """
     inviters.check_sender(session, now, bulk_invite.owner)
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
-    if bulk_invite.state != BulkInviteState.CHECKED:
-        raise AlreadySent
+    check_is_checked(bulk_invite)
     if bulk_invite.address_column is None:
         raise ColumnToChoose
     if bulk_invites.count_sending(session, bulk_invite.owner) >= MAX_AT_ONCE:
         raise TooManyBulkInvites
-    judge_again(session, rules, now, bulk_invite)
-    ready = bulk_invites.rows_of(session, bulk_invite.id, outcomes=[RowOutcome.READY])
+    ready = sum(bulk_invites.count_ready(session, bulk_invite.id).values())
     if not ready:
         raise NothingToSend
     bulk_invites.forget_columns(session, bulk_invite.id)
-    _order(session, now, bulk_invite, ready)
-    return len(ready)
+    bulk_invite.state, bulk_invite.started_at = BulkInviteState.ORDERING, now
+    _work(session, rules, now, bulk_invite, quota=quota)
+    return ready
 
 
-def retry(session: Session, now: datetime, bulk_invite: BulkInvite) -> int:
-    """Send again what failed and may succeed now; returns how many rows.
+def retry(
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, *, quota: int
+) -> int:
+    """Send again what failed and may succeed now; returns how many rows. `quota`: as `confirm`.
 
-    Raises NothingToSend, TooManyBulkInvites, and what `inviters.check_sender` raises.
+    Raises NothingToSend, TooManyBulkInvites, StillChecking, and what `inviters.check_sender` raises.
     """
     inviters.check_sender(session, now, bulk_invite.owner)
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
-    failed = [
-        row
-        for row in bulk_invites.rows_of(session, bulk_invite.id, steps=[Step.FAILED])
-        if row.why not in FOR_GOOD
-    ]
+    if bulk_invite.state in (BulkInviteState.CHECKING, *bulk_invites.AT_WORK):
+        raise StillChecking
+    failed = rows.count(session, BulkInviteRow.list_id == bulk_invite.id, ordering.FAILED_FOR_NOW)
     if not failed:
         raise NothingToSend
     if bulk_invite.state != BulkInviteState.SENDING and (
         bulk_invites.count_sending(session, bulk_invite.owner) >= MAX_AT_ONCE
     ):
         raise TooManyBulkInvites
-    _order(session, now, bulk_invite, failed)
-    return len(failed)
+    bulk_invite.state, bulk_invite.ended_at = BulkInviteState.REORDERING, None
+    _work(session, rules, now, bulk_invite, quota=quota)
+    return failed
+
+
+def stop(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
+    """Have the worker take back what still waits; what was sent stays, and `retry` goes on.
+
+    Raises NothingToSend if it is not being sent.
+    """
+    bulk_invite = bulk_invites.lock(session, bulk_invite.id)
+    if bulk_invite.state not in bulk_invites.UNDER_WAY:
+        raise NothingToSend
+    if bulk_invite.state != BulkInviteState.STOPPING:
+        bulk_invite.state = BulkInviteState.STOPPING
+        checking.order_work(session, now, bulk_invite)
+        session.flush()
+
+
+def check_is_checked(bulk_invite: BulkInvite) -> None:
+    """Raises StillChecking and AlreadySent."""
+    if bulk_invite.state == BulkInviteState.CHECKING:
+        raise StillChecking
+    if bulk_invite.state != BulkInviteState.CHECKED:
+        raise AlreadySent
 
 
 def clean_name(file_name: str) -> str:
@@ -234,8 +240,12 @@ def clean_name(file_name: str) -> str:
 
 
 def _store_columns(session: Session, bulk_invite: BulkInvite, reading: Reading) -> None:
-    """Store the columns to choose from; none, if the only one is chosen."""
-    if reading.chosen is not None and len(reading.columns) == 1:
+    """Store the columns to choose from, or the one that the worker is to check.
+
+    None if the only one is short.
+    """
+    chosen = reading.chosen
+    if chosen and len(reading.columns) == 1 and len(chosen.rows) <= checking.AT_ONCE:
         return
     session.add_all(
         BulkInviteColumn(
@@ -263,73 +273,51 @@ def _find_column(session: Session, bulk_invite: BulkInvite, number: int) -> Colu
 
 
 def _fill(
-    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, column: Column
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    bulk_invite: BulkInvite,
+    column: Column,
+    *,
+    here: bool = False,
 ) -> None:
-    """Make the rows of this column the rows of the bulk invite."""
+    """Make the rows of this column the rows of the bulk invite: here, or by the worker if many."""
     bulk_invite.address_column, bulk_invite.column_name = column.number, column.name
-    bulk_invite.elsewhere = column.elsewhere
-    judged = _judge(session, rules, now, bulk_invite, list(column.rows))
-    session.add_all(
-        BulkInviteRow(
-            list_id=bulk_invite.id,
-            place=place,
-            line=row.line,
-            typed=row.text,
-            aside=row.aside,
-            **_judgement_values(each),
-        )
-        for place, (row, each) in enumerate(zip(column.rows, judged, strict=True))
-    )
+    bulk_invite.elsewhere, bulk_invite.total = column.elsewhere, len(column.rows)
+    bulk_invite.state = BulkInviteState.CHECKING
+    if here or not _is_long(bulk_invite):
+        work = checking.Checking(session, rules, now, bulk_invite, column.rows)
+        _run_through(session, now, bulk_invite, work)
+    else:
+        checking.order_work(session, now, bulk_invite)
 
 
-def _order(
-    session: Session, now: datetime, bulk_invite: BulkInvite, rows: Iterable[BulkInviteRow]
+def _work(
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, *, quota: int
 ) -> None:
-    bulk_invite.state, bulk_invite.ended_at = BulkInviteState.SENDING, None
-    bulk_invite.started_at = bulk_invite.started_at or now
-    homeserver = homeserver_of(bulk_invite.owner)
-    for row in rows:
-        row.step, row.why, row.later_at = Step.WAITING, None, None
-        outbox.enqueue(
-            session, JobKind.LIST_ROW, row.id, now, lane=Lane.BULK, homeserver=homeserver
-        )
+    """Do what its state says: now, or by the worker if it is long."""
+    if _is_long(bulk_invite):
+        checking.order_work(session, now, bulk_invite)
+    else:
+        bulk_invite.progress = 0
+        work = ordering.work_of(session, rules, now, bulk_invite, quota=quota)
+        _run_through(session, now, bulk_invite, work)
     session.flush()
 
 
-def _judge(
-    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, rows: list[Row]
-) -> list[CheckedRow]:
-    invited = bulk_invites.find_invited_addresses(
-        session, now, sender=bulk_invite.owner, room_id=bulk_invite.room_id
-    )
-    around = CheckContext(
-        own=_addresses_of(session, bulk_invite.owner) | {bulk_invite.owner_address},
-        invited=invited,
-        room_takes_guests=bulk_invite.takes_guests,
-        shared_mailboxes=address_lists.shared_mailboxes(session),
-        exists=never_agent.has_mailboxes,
-    )
-    return checks.check_rows(rules, rows, around)
+def _run_through(
+    session: Session, now: datetime, bulk_invite: BulkInvite, work: ordering.Work | None
+) -> None:
+    while work is not None and work.next_batch(session, now, bulk_invite):
+        pass
 
 
-def _addresses_of(session: Session, user_id: str) -> set[str]:
-    bound = {each.address for each in associations.find_by_user(session, user_id)}
-    return bound | set(verified_addresses.addresses_of(session, user_id))
-
-
-def _judgement_values(judged: CheckedRow) -> dict[str, object]:
-    return {
-        "address": judged.address.canonical if judged.address else None,
-        "outcome": judged.outcome.value,
-        "detail": judged.detail,
-        "caution": judged.caution.value,
-        "for_guest": judged.for_guest,
-    }
+def _is_long(bulk_invite: BulkInvite) -> bool:
+    return bulk_invite.total is None or bulk_invite.total > checking.AT_ONCE
 
 
 def _row_to_change(session: Session, bulk_invite: BulkInvite, row_id: uuid.UUID) -> BulkInviteRow:
-    if bulk_invite.state != BulkInviteState.CHECKED:
-        raise AlreadySent
+    check_is_checked(bulk_invites.lock(session, bulk_invite.id))
     row = bulk_invites.find_row(session, row_id)
     if row is None or row.list_id != bulk_invite.id:
         raise NoSuchBulkInvite

@@ -7,12 +7,23 @@ another one has taken over.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Index, Integer, Select, String, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Integer,
+    Select,
+    String,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import rows, tracing
@@ -34,6 +45,7 @@ class JobKind(StrEnum):
     ONBIND = "onbind"
     ROOM_TOOK = "room_took"  # ask whether the room has the invitation, before its mail leaves
     LIST_ROW = "list_row"  # invite one person of a bulk invite
+    LIST_WORK = "list_work"  # check, order or stop a long bulk invite; a page shows how far it is
     REVOCATION = "revocation"  # remove an ended invitation from its room
     ROOM_LOOK = "room_look"  # ask a homeserver about a room; a page waits for it
     ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
@@ -167,6 +179,26 @@ def new_job(
     )
 
 
+def enqueue_all(
+    session: Session,
+    kind: JobKind,
+    subjects: Iterable[tuple[uuid.UUID, datetime]],
+    now: datetime,
+    *,
+    lane: Lane,
+    homeserver: str | None = None,
+) -> None:
+    """Add a job for each subject, due at its moment: as `enqueue`, in one statement."""
+    common = {"kind": kind, "lane": lane, "homeserver": homeserver}
+    jobs = [
+        {**common, "subject_id": subject_id, "created_at": max(at, now), "due_at": max(at, now)}
+        for subject_id, at in subjects
+    ]
+    if jobs:
+        session.execute(insert(Job), jobs)
+        wake_after_commit(session, str(lane))
+
+
 def lease_next(
     session: Session, now: datetime, lane: Lane, *which: ColumnElement[bool]
 ) -> Job | None:
@@ -263,6 +295,24 @@ def end(session: Session, now: datetime, why: str, *which: ColumnElement[bool]) 
     """Give up all waiting jobs that meet these conditions, also held ones. Return how many."""
     ended = {"gave_up_at": now, "last_error": why, "held_by": None, "held_at": None}
     return rows.update(session, Job, WAITING, *which, **ended)
+
+
+def end_unbegun(
+    session: Session, now: datetime, why: str, *which: ColumnElement[bool]
+) -> Sequence[uuid.UUID]:
+    """Give up waiting jobs as `end` does, but none that a worker may be carrying out.
+
+    Returns the subjects of those that it gave up.
+    """
+    idle = select(Job.id).where(WAITING, Job.uncertain == 0, *which)
+    ended = {"gave_up_at": now, "last_error": why, "held_by": None, "held_at": None}
+    return session.scalars(
+        update(Job)
+        .where(Job.id.in_(idle.with_for_update(skip_locked=True)))
+        .values(**ended)
+        .returning(Job.subject_id)
+        .execution_options(synchronize_session=False)
+    ).all()
 
 
 def count_held(session: Session) -> dict[str, int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, Index, Select, func, select, update
+from sqlalchemy import JSON, ColumnElement, Index, Select, false, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import foreseen, rows
@@ -89,6 +89,8 @@ class ThirdPartyInvitation(Base):
     ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: live
     reminded_at: Mapped[datetime | None]
     mail_id: Mapped[uuid.UUID | None]  # the latest mail about it, perhaps with others
+    # Placed for a list of people: it counts in the quota of its organisation, not in the inviter's.
+    by_list: Mapped[bool] = mapped_column(default=False, server_default=false())
     awaits: Mapped[str | None]  # until the room is known to hold it; null: it does
 
     @property
@@ -275,7 +277,7 @@ def find_in_same_room(
 def find_creation_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
 ) -> Sequence[datetime]:
-    """When this sender invited guests (or agents), oldest first."""
+    """When this sender invited guests (or agents), oldest first; those of lists do not count."""
     return session.scalars(creation_times(sender, since, for_guest=for_guest)).all()
 
 
@@ -288,6 +290,7 @@ def creation_times(
         .where(
             ThirdPartyInvitation.sender == sender,
             ThirdPartyInvitation.for_guest == for_guest,
+            ThirdPartyInvitation.by_list.is_(False),
             ThirdPartyInvitation.created_at > since,
         )
         .order_by(ThirdPartyInvitation.created_at)

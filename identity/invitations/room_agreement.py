@@ -114,7 +114,10 @@ def confirm(
     if bound is not None:
         delivery.order_delivery(session, now, invitation, bound.user_id)
     elif is_due_a_mail(session, now, invitation):
-        invitations.order_mail(session, now, invitation, by=invitation.sender, hashes=hashes)
+        # The first mail of one from a list is in its organisation's quota, not in the inviter's.
+        is_first = invitation.by_list and invitation.mail_id is None
+        by = BY if is_first else invitation.sender
+        invitations.order_mail(session, now, invitation, by=by, hashes=hashes)
     return True
 
 

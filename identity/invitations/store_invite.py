@@ -228,7 +228,8 @@ def _check(
         )
     for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
     inviters.refuse_paused(facts.reported, for_guest=for_guest)
-    if facts.live is None and limits_count(session):
+    # The quota of lists was reserved when their rows were ordered.
+    if facts.live is None and not invited.is_placed_by_us and limits_count(session):
         inviters.refuse_over_quota(now, facts.full_since)
     return for_guest
 
@@ -256,6 +257,7 @@ def _new(
         created_at=now,
         asked_at=now,
         expires_at=now + LIFETIME,
+        by_list=invited.is_placed_by_us,
         awaits=room_agreement.confirmation_by(facts.module, now),
     )
 

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts, room_members, session_models, successions
-from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
+from identity.bulk_invites import (
+    models as bulk_invites,
+    quota_models,
+    room_check_models,
+    sign_in_models,
+)
 from identity.core import batches, key_uses, rows
 from identity.core.batches import Done, Step
 from identity.core.database import Base, Database
@@ -51,6 +56,7 @@ REFUSAL_COUNTS = timedelta(days=8)  # shown for seven
 SUCCESSIONS = timedelta(days=365)
 ROOM_MEMBERS = timedelta(days=365)
 BULK_INVITES = timedelta(days=90)
+LIST_QUOTAS = timedelta(days=7)
 BULK_INVITE_SIGN_INS = timedelta(days=7)
 DOMAIN_ASKINGS = timedelta(days=7)
 ROOM_CHECKS = timedelta(days=1)
@@ -64,6 +70,7 @@ JOBS_DONE = timedelta(days=7)
 CHANGES_ABANDONED = timedelta(days=183)
 RULE_IMPORTS = timedelta(days=7)
 EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
+BATCHES_AHEAD = 100
 JOBS_GIVEN_UP = timedelta(days=30)
 PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
 
@@ -110,7 +117,23 @@ def clean_up(
 
 
 def _deleting(table: type[Base], which: ColumnElement[bool]) -> Step:
-    return lambda session, limit: rows.delete(session, table, which, limit=limit)
+    """Delete the rows for which `which` holds. What is to go is looked for many batches ahead.
+
+    Nothing is indexed for it, so a search reads the whole table, also where the batches before it
+    deleted. With one for each batch, each of ten times as many rows would cost several times more.
+    """
+    (key,) = inspect(table).primary_key
+    ahead: list[object] = []
+
+    def delete_next(session: Session, limit: int) -> int:
+        if not ahead:
+            ahead.extend(session.scalars(select(key).where(which).limit(limit * BATCHES_AHEAD)))
+        some, ahead[:limit] = ahead[:limit], []
+        if some:
+            rows.delete(session, table, which, key.in_(some), limit=limit)
+        return len(some)
+
+    return delete_next
 
 
 def _steps_of_stories(now: datetime) -> dict[str, Step]:
@@ -152,6 +175,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "account attempts": _forgetting(account_attempts.forget, now - ATTEMPTS),
         "accounts never begun": _forgetting(accounts.forget_unused_claims, now - CONFIRMED),
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
+        "quotas of bulk invites": _forgetting(quota_models.forget, now - LIST_QUOTAS),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "sign-ins by the OpenID provider": _forgetting(sso.forget, now),
         "challenges of passkeys": _forgetting(passkeys.forget_challenges, now),

@@ -27,6 +27,9 @@ TRANSIENT = {
 # (When a job was held or let go says nothing without `held_by`.)
 BOOKKEEPING = {
     *("journal_places", "mail_tries"),
+    *("people_lists.organisation", "people_lists.total", "people_lists.progress"),
+    *("people_lists.ready_guests", "people_lists.ready_agents", "people_lists.delayed_until"),
+    "people_list_rows.mailbox",
     "changes.why_code",
     "homeserver_modules.revision",
     "homeserver_modules.sent_revision",
@@ -58,6 +61,8 @@ MEANINGS = {
     "homeservers.held_until": "homeservers on hold are called again",
     "homeservers.suspended_at": "suspended homeservers, and their people, are heard again",
     "homeservers.retired_at": "accounts are made again on retired homeservers",
+    "people_list_days": "what lists have used of the quotas of their organisations is forgotten",
+    "third_party_invitations.by_list": "invitations of lists count in the quotas of their inviters",
     "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
     "rule_imports": "files of rules that wait to be read are to be sent again",

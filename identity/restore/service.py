@@ -72,6 +72,7 @@ DOES = {
     JobKind.ROOM_TOOK: "asks whether the room has the invitation; its mail does not go again",
     JobKind.LIST_ROW: "puts the same invitation into the room again, which changes nothing there; "
     "its mail does not go again",
+    JobKind.LIST_WORK: "checks a list of people, or takes back what waits of one; invites nobody",
     JobKind.REVOCATION: "empties the invitation in the room, once more if it was done",
     JobKind.LOST_INVITATION: "takes an invitation that was made after the backup out of its room: "
     "guichet restore lost lists them",

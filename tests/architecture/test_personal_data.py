@@ -78,7 +78,9 @@ IMPERSONAL = {
     "outbox": {"errand", "lane", "homeserver", "held_by", "trace_id"},
     "passkey_challenges": {"challenge_hash", "browser_hash", "ceremony"},
     "people_list_rows": {"outcome", "caution", "step", "why"},
-    "people_lists": {"room_id", "language", "state"},
+    # An organisation, a domain or a homeserver.
+    "people_list_days": {"organisation"},
+    "people_lists": {"room_id", "language", "state", "organisation"},
     "people_sessions": {"token_hash", "purpose", "device"},
     "room_looks": {"room_id", "failure"},
     "room_members": {"room_id"},

@@ -1,18 +1,20 @@
 """/lists: a list of people is uploaded, checked, corrected and sent; and its outcome."""
 
+import codecs
 import re
 import uuid
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
-from flask import Response, make_response, request
+from flask import Response, request, stream_with_context
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from domain_rules.bulk_invites.files import MAX_BYTES, FileFault as Unread, UnreadableFile
 from domain_rules.bulk_invites.reading import EVERY_ADDRESS
-from identity.bulk_invites import models as bulk_invites, report, service
+from identity.bulk_invites import models as bulk_invites, quota as quotas, report, service
 from identity.bulk_invites.models import BulkInvite, BulkInviteState
 from identity.bulk_invites.service import (
     AlreadySent,
@@ -21,6 +23,7 @@ from identity.bulk_invites.service import (
     NothingToSend,
     Owner,
     RoomSeen,
+    StillChecking,
     TooManyBulkInvites,
 )
 from identity.homeservers.room_actions import Room
@@ -38,7 +41,9 @@ from .sessions import Agent, find_sessions, required_agent, signed_in_agent
 ROOM_ID = re.compile(r"(![A-Za-z0-9._~%+/=-]{1,200}(?::[A-Za-z0-9.:\[\]-]{1,200})?)")
 MAX_FORM = MAX_BYTES + 100_000  # for the fields beside the file
 ROWS = 100  # on one page
+IN_FILE = 1000  # rows of a file that are read together
 MANY_GUESTS = 50
+NOT_NOW = (AlreadySent, StillChecking)
 UNREAD = {each: f"lists.fault.{each}" for each in Unread}
 REFUSED = {
     TooManyBulkInvites: ("content", "lists.fault.too_many"),
@@ -77,7 +82,7 @@ def lists_page() -> Response:
 @blueprint.get("/lists/template.csv")
 def lists_template() -> Response:
     """A file to start from."""
-    return _csv(TEMPLATE, "liste.csv")
+    return _csv([TEMPLATE], "liste.csv")
 
 
 @blueprint.post("/lists")
@@ -131,11 +136,23 @@ def list_csv(list_id: uuid.UUID) -> Response:
     """Every row with its result and advice, for a spreadsheet."""
     owner = required_agent()
     with services.database.reading() as session:
-        bulk_invite = service.find(session, list_id, owner.user_id)
-        rows = report.lines_of(
-            session, services.now(), bulk_invites.rows_of(session, bulk_invite.id)
-        )
-    return _csv(wording.csv_of(rows), f"{list_id.hex[:8]}.csv")
+        service.find(session, list_id, owner.user_id)
+    rows = stream_with_context(_csv_of_rows(list_id))
+    return _csv(rows, f"{list_id.hex[:8]}.csv")
+
+
+def _csv_of_rows(list_id: uuid.UUID) -> Iterator[str]:
+    """The heads, and the rows a batch at a time, each read by itself: a long list is never whole."""
+    yield wording.csv_heads()
+    after = -1
+    while True:
+        with services.database.reading() as session:
+            rows = bulk_invites.rows_of(session, list_id, after=after, limit=IN_FILE)
+            lines = report.lines_of(session, services.now(), rows)
+        if not rows:
+            return
+        yield wording.csv_of(lines)
+        after = rows[-1].place
 
 
 @blueprint.post("/lists/<uuid:list_id>")
@@ -146,7 +163,7 @@ def list_change(list_id: uuid.UUID) -> Response:
         with services.database.transaction() as session:
             bulk_invite = service.find(session, list_id, owner.user_id)
             _change(session, bulk_invite)
-    except (NothingToSend, TooManyBulkInvites, AlreadySent, ColumnToChoose) as problem:
+    except (NothingToSend, TooManyBulkInvites, *NOT_NOW, ColumnToChoose) as problem:
         return _refused(list_id, owner, problem)
     return go_to("list_page", list_id=list_id)
 
@@ -162,10 +179,13 @@ def _read_upload() -> tuple[bytes, str]:
 
 def _change(session: Session, bulk_invite: BulkInvite) -> None:
     rules, now = services.rules.current(), services.now()
+    quota = services.settings.list_quota
     if "send" in request.form:
-        service.confirm(session, rules, now, bulk_invite)
+        service.confirm(session, rules, now, bulk_invite, quota=quota)
     elif "retry" in request.form:
-        service.retry(session, now, bulk_invite)
+        service.retry(session, rules, now, bulk_invite, quota=quota)
+    elif "stop" in request.form:
+        service.stop(session, now, bulk_invite)
     elif "column" in request.form:
         service.choose_column(
             session, rules, now, bulk_invite, request.form.get("column", -1, type=int)
@@ -179,7 +199,7 @@ def _change(session: Session, bulk_invite: BulkInvite) -> None:
 
 
 def _refused(list_id: uuid.UUID, owner: Agent, problem: Problem) -> Response:
-    if isinstance(problem, AlreadySent):  # submitted twice: it is being sent
+    if isinstance(problem, NOT_NOW):  # submitted twice: the page says how far it is
         return go_to("list_page", list_id=list_id)
     field, why = REFUSED.get(type(problem), ("content", "lists.fault.nothing"))
     faults = [Fault(field, text(why))]
@@ -200,7 +220,7 @@ def _check_room(owner: Agent, room_id: str) -> Room | str:
 def _form(owner: Agent, faults: list[Fault] | None = None) -> Response:
     with services.database.reading() as session:
         own = [
-            (bulk_invite, report.counts_of(session, bulk_invite).total)
+            (bulk_invite, report.total_of(session, bulk_invite))
             for bulk_invite in bulk_invites.find_by_owner(session, owner.user_id)
         ]
     return render_page(
@@ -211,6 +231,8 @@ def _form(owner: Agent, faults: list[Fault] | None = None) -> Response:
 def _page_of(
     session: Session, bulk_invite: BulkInvite, faults: list[Fault] | None = None
 ) -> Response:
+    if bulk_invite.state == BulkInviteState.CHECKING:
+        return render_page("list_checking", faults=faults or [], bulk_invite=bulk_invite)
     if bulk_invite.state == BulkInviteState.CHECKED:
         return _check_page(session, bulk_invite, faults or [])
     return _progress_page(session, bulk_invite, faults or [])
@@ -219,13 +241,14 @@ def _page_of(
 def _check_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault]) -> Response:
     counted = report.counts_of(session, bulk_invite)
     doubtful, cautious = wording.rows_to_review(session, bulk_invite)
-    now = services.now()
+    now, quota = services.now(), services.settings.list_quota
+    left = quotas.left_today(session, now, bulk_invite.organisation, quota)
     return render_page(
         "list_check",
         faults=faults,
         bulk_invite=bulk_invite,
         counted=counted,
-        ready=counted.for_guests + counted.for_agents,
+        ready=counted.ready,
         many_guests=counted.for_guests > MANY_GUESTS,
         to_send=wording.rows_to_send(session, bulk_invite),
         doubtful=doubtful,
@@ -233,10 +256,10 @@ def _check_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault]) 
         columns=bulk_invites.columns_of(session, bulk_invite.id),
         every=EVERY_ADDRESS,
         valid_until=now + store_invite.LIFETIME,
-        ends_at=report.estimate_end(
-            session, now, bulk_invite, guests=counted.for_guests, agents=counted.for_agents
-        )
-        + timedelta(minutes=1),
+        quota=quota,
+        left=left,
+        over=0 if left is None else max(0, counted.ready - left),
+        ends_at=report.forecast_of(session, now, bulk_invite, counted, quota=quota),
     )
 
 
@@ -244,8 +267,9 @@ def _progress_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault
     counted, now = report.counts_of(session, bulk_invite), services.now()
     last_page = max(0, (counted.total - 1) // ROWS)
     number = min(max(0, request.args.get("page", 0, type=int)), last_page)
-    rows = bulk_invites.rows_of(session, bulk_invite.id, offset=number * ROWS, limit=ROWS)
-    guests, agents = wording.count_waiting(session, bulk_invite)
+    rows = bulk_invites.rows_of(session, bulk_invite.id, after=number * ROWS - 1, limit=ROWS)
+    quota = services.settings.list_quota
+    until = bulk_invite.delayed_until
     return render_page(
         "list_sent",
         faults=faults,
@@ -256,8 +280,9 @@ def _progress_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault
         last_page=last_page,
         first=number * ROWS + 1,
         last=number * ROWS + len(rows),
-        ends_at=report.estimate_end(session, now, bulk_invite, guests=guests, agents=agents)
-        + timedelta(minutes=1),
+        quota=quota,
+        delayed_until=until if until is not None and until > now else None,
+        ends_at=report.forecast_of(session, now, bulk_invite, counted, quota=quota),
     )
 
 
@@ -268,11 +293,10 @@ def _row_id(typed: str) -> uuid.UUID:
         raise NoSuchBulkInvite from None
 
 
-def _csv(content: str, name: str) -> Response:
-    response = make_response(
-        content.encode("utf-8-sig")
-    )  # with the byte order mark that spreadsheets expect
-    response.mimetype = "text/csv"
+def _csv(parts: Iterable[str], name: str) -> Response:
+    """A file of these parts, with the byte order mark that spreadsheets expect."""
+    marked = chain([codecs.BOM_UTF8], (part.encode() for part in parts))
+    response = Response(marked, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import AddressFault
-from domain_rules.bulk_invites.checks import NEEDS_CONFIRMATION, Caution, RowOutcome
+from domain_rules.bulk_invites.checks import NEEDS_CONFIRMATION, RowOutcome
 from domain_rules.spreadsheet_cells import write_table
 from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow
 from identity.bulk_invites.report import Line, RowStatus
 from identity.web.wording import date, text
 
-MAX_SHOWN = 200  # rows to review on one page; others follow as these are corrected
+MAX_SHOWN = 100  # rows to review on one page; others follow as these are corrected
 REASONS = {
     AddressFault.NO_AT: "lists.reason.no_at",
     AddressFault.TWO_ATS: "lists.reason.two_ats",
@@ -39,6 +40,7 @@ WHYS = {
     "paused": "lists.why.paused",
     "away": "lists.why.away",
     "restored": "lists.why.restored",
+    "stopped": "lists.why.stopped",
 }
 TO_DO = {
     *("duplicate", "not_an_address", "typo", "sibling", "room_closed", "not_accepted"),
@@ -70,12 +72,8 @@ def rows_to_review(
     session: Session, bulk_invite: BulkInvite
 ) -> tuple[list[RowText], list[RowText]]:
     """The rows that cannot be sent as they stand, and those that can but deserve a look."""
-    doubtful = [outcome for outcome in RowOutcome if outcome is not RowOutcome.READY]
-    rows = bulk_invites.rows_of(session, bulk_invite.id, outcomes=doubtful, limit=MAX_SHOWN)
-    cautions = [caution for caution in Caution if caution is not Caution.NONE]
-    cautious = bulk_invites.rows_of(
-        session, bulk_invite.id, outcomes=[RowOutcome.READY], cautions=cautions, limit=MAX_SHOWN
-    )
+    show = partial(bulk_invites.rows_of, session, bulk_invite.id, limit=MAX_SHOWN)
+    rows, cautious = show(bulk_invites.IS_DOUBTFUL), show(bulk_invites.IS_CAUTIOUS)
     return (
         describe_rows([Line(row, row.outcome) for row in rows]),
         [
@@ -87,28 +85,23 @@ def rows_to_review(
 
 def rows_to_send(session: Session, bulk_invite: BulkInvite) -> list[BulkInviteRow]:
     """The first of the rows that are sent as they stand."""
-    return bulk_invites.rows_of(
-        session, bulk_invite.id, outcomes=[RowOutcome.READY], limit=MAX_SHOWN
-    )
+    ready = ~bulk_invites.IS_DOUBTFUL
+    return bulk_invites.rows_of(session, bulk_invite.id, ready, limit=MAX_SHOWN)
 
 
-def count_waiting(session: Session, bulk_invite: BulkInvite) -> tuple[int, int]:
-    """How many guests and agents are still to be invited."""
-    counts = {True: 0, False: 0}
-    for _, step, for_guest, count in bulk_invites.count_rows(session, bulk_invite.id):
-        if step == Step.WAITING:
-            counts[for_guest] += count
-    return counts[True], counts[False]
+def csv_heads() -> str:
+    """The first line of a file."""
+    heads = ("line", "address", "result", "todo")
+    return write_table([[text(f"lists.table.{head}") for head in heads]], delimiter=";")
 
 
 def csv_of(lines: Sequence[Line]) -> str:
     """CSV as French spreadsheets read it: with semicolons, and no cell is a formula."""
-    heads = ("line", "address", "result", "todo")
     rows = [
         (str(each.row.line), each.shown, str(each.result), str(each.todo))
         for each in describe_rows(lines)
     ]
-    return write_table([[text(f"lists.table.{head}") for head in heads], *rows], delimiter=";")
+    return write_table(rows, delimiter=";")
 
 
 def _describe_row(line: Line) -> RowText:

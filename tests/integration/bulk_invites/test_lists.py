@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from identity.bulk_invites import service as bulk_invites
+from identity.bulk_invites import quota, service as bulk_invites
 from identity.bulk_invites.service import Owner, RoomSeen
 from identity.core.outbox import Lane
 from identity.homeservers.room_actions import NoModule, Room
@@ -25,8 +25,10 @@ from tests.worlds.bulk_inviters import (
     settings,
     sign_in,
 )
+from tests.worlds.long_lists import people, small_batches
+from tests.worlds.statements import statements
 
-__all__ = ["browser", "desk", "service", "settings"]
+__all__ = ["browser", "desk", "service", "settings", "small_batches"]
 
 
 def test_nobody_sees_a_list_without_signing_in(browser, service, postbox):
@@ -149,15 +151,77 @@ def test_who_has_an_account_is_invited_by_the_room_and_the_page_says_the_same(
 
 def test_over_the_quota_the_rest_waits_and_says_until_when(browser, service, postbox, desk, clock):
     sign_in(browser, service, postbox)
+    mine, most = "Éducation nationale – Rouen", service.settings.list_quota
+    with service.database.transaction() as session:
+        quota.reserve(session, service.now(), mine, most - 50, quota=most)
     people = "".join(f"person{n:02}@asso.example\n" for n in range(52))
     path = hand_in(browser, people)
+    told = browser.get(path).text
+    assert f"Votre organisation ({mine}) envoie 10\u202f000 invitations par jour" in told
+    assert "il en reste 50 pour aujourd’hui. Le reste de cette liste (2)" in told
     post(browser, path, send="1")
     run(service)
     assert len(desk.placed) == 50
-    assert browser.get(path).text.count("Limite du jour atteinte") == 2
+    told = browser.get(path).text
+    assert told.count("Limite du jour atteinte") == 2
+    assert "Les dernières de celle-ci partiront le" in told
     clock.advance(hours=25)
     run(service)
     assert len(desk.placed) == 52
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_long_list_shows_how_far_its_check_is_and_then_its_first_rows(browser, service, postbox):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser, people(220))
+    told = browser.get(path).text
+    assert 'id="progress" data-state="checking"' in told
+    assert "0 lignes vérifiées sur 220" in told
+    assert post(browser, path, send="1").status_code == 303  # nothing can be sent yet
+    assert 'data-state="checking"' in browser.get(path).text
+    run(service, Lane.ACCOUNTS)
+    told = browser.get(path).text.replace("\u00a0", " ")
+    assert "Lignes prêtes : 217" in told
+    assert told.count("@asso.example") == 100
+    assert "Trop peu d’invitations par liste sont parties ces dernières 24 heures" in told
+    post(browser, path, send="1")
+    assert 'data-state="ordering"' in browser.get(path).text
+    run(service, Lane.ACCOUNTS, Lane.BULK)
+    told = browser.get(f"{path}?page=2").text
+    assert "Lignes 201 à 220 sur 220" in told
+    file = browser.get(f"{path}/report.csv").data.decode("utf-8-sig").splitlines()
+    assert len(file) == 221
+    assert file[101].startswith("102;personne100@asso.example;")
+
+
+def test_the_pages_of_a_long_list_ask_the_database_no_more_than_those_of_a_short_one(
+    browser, service, postbox
+):
+    sign_in(browser, service, postbox)
+    asked = []
+    for number in (130, 530):
+        path = hand_in(browser, people(number))
+        run(service, Lane.ACCOUNTS)
+        with statements(service.database.engine) as sent:
+            shown = browser.get(path).text
+        asked.append((len(sent), shown.count("<li")))
+    assert asked[0] == asked[1]
+
+
+def test_an_agent_stops_a_list(browser, service, postbox, desk):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser)
+    post(browser, path, send="1")
+    assert "Arrêter l’envoi" in browser.get(path).text
+    post(browser, path, stop="1")
+    assert 'data-state="stopping"' in browser.get(path).text
+    run(service, Lane.ACCOUNTS, Lane.BULK)
+    assert desk.placed == []
+    told = browser.get(path).text
+    assert told.count("vous avez arrêté l’envoi") == 2
+    post(browser, path, retry="1")
+    run(service)
+    assert len(desk.placed) == 2
 
 
 def test_a_list_is_its_owners_alone(browser, service, postbox):

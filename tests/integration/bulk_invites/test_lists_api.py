@@ -5,10 +5,12 @@ from uuid import UUID
 import pytest
 
 from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites.models import Step
+from identity.bulk_invites.models import BulkInviteRow, Step
+from identity.core.outbox import Lane
 from identity.homeservers import credentials
 from identity.threepids import associations
 from tests.worlds.api import *
+from workers import tasks
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
 EVE = "@eve:agents.example"
@@ -24,8 +26,9 @@ Camille;camille.durand@ac-rouen.example
 
 @pytest.fixture
 def ask(public, credential):
-    def ask(path="", sender=ZOE):
-        return public.get(f"{PATH}{path}", query_string={"sender": sender}, headers=credential)
+    def ask(path="", sender=ZOE, **asked):
+        query = {"sender": sender, **asked}
+        return public.get(f"{PATH}{path}", query_string=query, headers=credential)
 
     return ask
 
@@ -72,7 +75,9 @@ def test_rows_that_failed_are_sent_again_and_only_those(checked, act, decided):
     assert refused(act(f"/{checked['id']}/retry")) == (409, "org.guichet.invitation_over")
     act(f"/{checked['id']}/send")
     with decided.database.transaction() as session:
-        (row, _) = bulk_invites.rows_of(session, UUID(checked["id"]), steps=[Step.WAITING])
+        (row, _) = bulk_invites.rows_of(
+            session, UUID(checked["id"]), BulkInviteRow.step == Step.WAITING
+        )
         row.step, row.why = Step.FAILED, "away"
     told = act(f"/{checked['id']}/retry").json
     assert told["counts"]["failed"] == 0
@@ -140,3 +145,24 @@ def test_the_column_can_be_named_with_the_list(act):
         told = act(room_id=ROOM, people=people, column=column).json
         assert [row["typed"] for row in told["rows"]] == [typed]
     assert refused(act(room_id=ROOM, people=people, column="Nom")) == (400, "M_INVALID_PARAM")
+
+
+def test_a_long_list_is_checked_by_the_worker_and_told_a_thousand_rows_at_a_time(act, ask, decided):
+    people = "".join(f"personne{n}@asso.example\n" for n in range(2100))
+    told = act(room_id=ROOM, people=people).json
+    assert (told["state"], told["progress"], told["rows"]) == ("checking", 0, [])
+    assert (told["counts"]["total"], told["counts"]["unsent"]) == (2100, 2100)
+    refusal = act(f"/{told['id']}/send")
+    assert refused(refusal) == (429, "M_LIMIT_EXCEEDED")
+    tasks.run_lane(decided, Lane.ACCOUNTS)
+    rows, after = [], -1
+    while after is not None:
+        told = ask(f"/{told['id']}", after=after).json
+        rows, after = rows + told["rows"], told["next"]
+    assert [row["line"] for row in rows] == list(range(1, 2101))
+    assert (told["state"], told["progress"]) == ("checked", 2100)
+    assert act(f"/{told['id']}/send").json["state"] == "ordering"
+    assert act(f"/{told['id']}/stop").json["state"] == "stopping"
+    tasks.run_lane(decided, Lane.ACCOUNTS)
+    assert ask(f"/{told['id']}").json["state"] == "done"
+    assert refused(act(f"/{told['id']}/stop")) == (409, "org.guichet.invitation_over")

@@ -7,7 +7,9 @@ from identity.core.http_client import Away
 from identity.core.outbox import Lane
 from tests.worlds.backups import *
 from tests.worlds.bulk_inviters import *
+from tests.worlds.long_lists import people, small_batches
 
+__all__ = ["small_batches"]
 PEOPLE = "Adresse\neloise@ac-rouen.example\nlea@asso.example\nlou@asso.example\n"
 
 
@@ -108,3 +110,20 @@ def test_a_list_of_after_the_restore_is_sent_and_reported_as_ever(
     backups.work()
     assert templates(postbox).count("bulk_report") == 1
     assert len(desk.placed) == 3
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_of_a_long_list_that_was_being_ordered_nobody_is_invited_twice(
+    browser, service, backups, postbox, desk, clock
+):
+    sign_in(browser, service, postbox)
+    where = hand_in(browser, people(30))
+    run(service, Lane.ACCOUNTS)
+    post(browser, where, send="1")
+    backups.take()
+    run(service, Lane.ACCOUNTS, Lane.BULK)
+    assert len(desk.placed) == 27
+    assert restore(backups, clock).list_rows == 27
+    run(service, Lane.ACCOUNTS, Lane.BULK)
+    assert len(desk.placed) == 27
+    assert (state(service), steps(service).count(("failed", "restored"))) == ("done", 27)

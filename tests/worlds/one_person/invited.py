@@ -104,7 +104,7 @@ def hand_in_lists(session, services, address, user_id):
             file_name=f"{address.canonical}.csv",
         )
         checked.column_name = f"{address.canonical}"
-        bulk_invites.confirm(session, rules, now, checked)
+        bulk_invites.confirm(session, rules, now, checked, quota=1000)
     waiting = bulk_invites.check(
         session,
         rules,
