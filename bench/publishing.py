@@ -21,7 +21,7 @@ from identity.settings import Settings
 from tests.services.keys import KEYS, PUBLIC_HALF
 
 from .changes import AGENTS, OTHERS, homeserver
-from .lookups import new_database
+from .databases import new_database
 from .rows import Row
 
 RULES: Final = 33_000

@@ -12,7 +12,7 @@ from identity.core.outbox import Job, JobKind
 from identity.domain_requests import jobs as domain_requests
 from identity.health import jobs as health
 from identity.invitations.jobs import lost, onbind, revocation, room_agreement
-from identity.mail import jobs as mails
+from identity.mail.jobs import sending as mails
 from identity.mail_kinds import kind_of
 from identity.registration.jobs import accounts, looks, probe
 from identity.rule_changes import jobs as rule_changes

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 from identity.core import reservations
 from identity.core.outbox import Job
-from identity.mail import batches, jobs as mails
-from identity.mail.batches import Handed, Ready
+from identity.mail.jobs import batches, sending as mails
+from identity.mail.jobs.batches import Handed, Ready
 from identity.mail_kinds import kind_of
 from identity.services import WorkerServices
 

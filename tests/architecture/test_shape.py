@@ -12,6 +12,7 @@ CODE = sorted(
     for folder in ("identity", "domain_rules", "workers")
     for path in (ROOT / folder).rglob("*.py")
 )
+TRANSACTIONS = Path("identity/core/database.py")  # opens them, for writing and for reading
 
 
 def read(path: Path) -> str:
@@ -34,7 +35,7 @@ def test_every_module_has_a_name(path):
     assert path.stem not in NAMELESS
 
 
-@pytest.mark.parametrize("path", CODE, ids=by_name)
+@pytest.mark.parametrize("path", [each for each in CODE if each != TRANSACTIONS], ids=by_name)
 def test_nobody_commits_but_the_transaction_itself(path):
     calls = [
         node.lineno

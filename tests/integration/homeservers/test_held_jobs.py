@@ -12,7 +12,8 @@ from identity.homeservers import changing as homeserver_changes
 from identity.invitations import blocks
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.invitations.models import Delivery
-from identity.mail import jobs as mail_jobs, models as mails
+from identity.mail import models as mails
+from identity.mail.jobs import sending as mail_jobs
 from identity.mail.kinds import MailKind
 from identity.mail_kinds import kind_of
 from tests.worlds.inviting import ADA, GIL, ZOE, Inviting

@@ -1,12 +1,20 @@
 import pytest
 
-from bench.__main__ import SUITES, choose, is_wanted
+from bench.__main__ import ON_DEMAND, SUITES, choose, is_wanted
 
 KNOWN = {"decisions": {"rows": [{"name": "memory of 1,000,000 rules"}]}}
 
 
-def test_without_a_word_every_suite_runs():
-    assert choose([], {}) == list(SUITES)
+def test_without_a_word_every_suite_runs_but_those_that_take_an_hour():
+    assert choose([], {}) == [name for name in SUITES if name not in ON_DEMAND]
+
+
+def test_what_takes_an_hour_runs_only_when_it_is_named_whole():
+    known = {"scale": {"rows": [{"name": "lookup of 1,000 hashes"}]}}
+    assert "scale" not in choose(
+        ["lookup", "sca", "1,000"], known | KNOWN | {"http lookups": known["scale"]}
+    )
+    assert choose(["scale"], known) == ["scale"]
 
 
 def test_a_word_picks_every_suite_it_is_part_of_the_name_of():

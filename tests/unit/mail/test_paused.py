@@ -9,7 +9,8 @@ from identity.core import journal, outbox
 from identity.core.job_outcomes import Later
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
-from identity.mail import jobs, pausing
+from identity.mail import pausing
+from identity.mail.jobs import sending as jobs
 from identity.mail.kinds import Fate, MailKind
 from identity.mail.models import Mail, MailState
 from identity.mail.pausing import NothingPaused

@@ -8,7 +8,8 @@ from identity.core import outbox
 from identity.core.job_outcomes import Later
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
-from identity.mail import jobs, pausing
+from identity.mail import pausing
+from identity.mail.jobs import sending as jobs
 from identity.mail_kinds import kind_of
 from workers import tasks
 

@@ -6,7 +6,8 @@ from domain_rules.addresses import EmailAddress
 from identity.core.job_outcomes import GiveUp
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
-from identity.mail import jobs, models as mails
+from identity.mail import models as mails
+from identity.mail.jobs import sending as jobs
 from identity.mail_kinds import kind_of
 from identity.people import erasure
 from tests.services.fake_homeserver import FakeHomeserver

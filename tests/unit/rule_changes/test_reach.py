@@ -179,7 +179,11 @@ def test_a_change_of_the_default_or_of_very_much_concerns_everybody(monkeypatch)
     assert reach_of(three[:2]) == Reach(domains=("a.example", "b.example"))
 
 
-@pytest.mark.parametrize("query", [*KNOWN, (INVITED, ThirdPartyInvitation.address)], ids=str)
+@pytest.mark.parametrize(
+    "query",
+    [*KNOWN, (INVITED, ThirdPartyInvitation.address)],
+    ids=lambda query: query[1].class_.__tablename__,
+)
 def test_those_of_an_address_or_a_domain_are_found_by_an_index(services, query):
     asked, column = query
     found = Reach(addresses=("ana@b.example",), domains=("a.example",))

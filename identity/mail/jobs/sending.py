@@ -17,15 +17,14 @@ from identity.core import metrics, outbox, retries, tracing
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, Lane
 from identity.freezes import service as freezes
+from identity.mail import bounces, code_mails, models, pausing, results, tries
+from identity.mail.composing import Frame
+from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
+from identity.mail.models import Mail, MailState
+from identity.mail.outcomes import NotSent, Outcome, next_try
+from identity.mail.providers import provider_class
+from identity.mail.quota import INVITING, Template
 from identity.services import Services
-
-from . import bounces, code_mails, models, pausing, results, tries
-from .composing import Frame
-from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
-from .models import Mail, MailState
-from .outcomes import NotSent, Outcome, next_try
-from .providers import provider_class
-from .quota import INVITING, Template
 
 ERASED = "its row is gone: whom it was to was erased meanwhile"
 

@@ -1,6 +1,6 @@
 """Mails that leave one after the other, written together: ten codes are one commit.
 
-Together are what nothing hinders. Each other mail goes by itself, see `jobs.send_mail`: one that is
+Together are what nothing hinders. Each other mail goes by itself, see `sending.send_mail`: one that is
 frozen, paused or no longer wanted, or whose mailbox does not exist.
 
 Just before a mail is handed over its attempt begins, if its row still waits for it and nothing has
@@ -35,14 +35,15 @@ from identity.core.address_domains import domain_of
 from identity.core.database import UtcDateTime
 from identity.core.outbox import Job
 from identity.freezes import models as freezes
+from identity.mail import models as mails, pause_models, results, tries
+from identity.mail.composing import Frame
+from identity.mail.kinds import Fate, MailKind, MailTurn
+from identity.mail.models import Mail, MailState
+from identity.mail.quota import INVITING, TO_OPERATORS
+from identity.mail.tries import MailTry
 from identity.services import Services
 
-from . import jobs, models as mails, pause_models, results, tries
-from .composing import Frame
-from .kinds import Fate, MailKind, MailTurn
-from .models import Mail, MailState
-from .quota import INVITING, TO_OPERATORS
-from .tries import MailTry
+from . import sending
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def _write(
         }
         kept = _foresee(services, session, now, usual.values(), kind_of)
         ready = [
-            _ready(services, jobs.turn_of(services, session, usual[each], now), job, kind_of)
+            _ready(services, sending.turn_of(services, session, usual[each], now), job, kind_of)
             for job in reserved
             if (each := job.subject_id) in usual
         ]
@@ -231,7 +232,7 @@ def _ready(
         kind = kind_of(mail)  # what it is was decided just now
         language = mail.language or kind.language(turn.session, mail)
         message = kind.compose(turn, Frame.of(mail, services.settings, language))
-        sender = jobs.envelope_sender(services, turn.session, mail)
+        sender = sending.envelope_sender(services, turn.session, mail)
     except SQLAlchemyError:
         raise
     except Exception as error:  # its own try says, and records, what is the matter
