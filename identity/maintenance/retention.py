@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, func, inspect, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts, room_members, session_models, successions
@@ -70,7 +70,6 @@ JOBS_DONE = timedelta(days=7)
 CHANGES_ABANDONED = timedelta(days=183)
 RULE_IMPORTS = timedelta(days=7)
 EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
-BATCHES_AHEAD = 100
 JOBS_GIVEN_UP = timedelta(days=30)
 PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
 
@@ -117,23 +116,7 @@ def clean_up(
 
 
 def _deleting(table: type[Base], which: ColumnElement[bool]) -> Step:
-    """Delete the rows for which `which` holds. What is to go is looked for many batches ahead.
-
-    Nothing is indexed for it, so a search reads the whole table, also where the batches before it
-    deleted. With one for each batch, each of ten times as many rows would cost several times more.
-    """
-    (key,) = inspect(table).primary_key
-    ahead: list[object] = []
-
-    def delete_next(session: Session, limit: int) -> int:
-        if not ahead:
-            ahead.extend(session.scalars(select(key).where(which).limit(limit * BATCHES_AHEAD)))
-        some, ahead[:limit] = ahead[:limit], []
-        if some:
-            rows.delete(session, table, which, key.in_(some), limit=limit)
-        return len(some)
-
-    return delete_next
+    return lambda session, limit: rows.delete(session, table, which, limit=limit)
 
 
 def _steps_of_stories(now: datetime) -> dict[str, Step]:

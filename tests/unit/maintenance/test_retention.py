@@ -15,9 +15,7 @@ from identity.mail.models import Mail
 from identity.maintenance import retention
 from identity.sign_up.models import VerificationRequest
 from tests.worlds.cleaning import cleaned
-from tests.worlds.many_rows import DAYS, fill
 from tests.worlds.services import FAR
-from tests.worlds.statements import statements
 
 
 def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
@@ -106,17 +104,6 @@ def test_much_is_deleted_in_transactions_of_bounded_size(services, clock, sizes)
     assert (done.counts["codes and wrong tries"], done.unfinished) == (25, set())
     assert sizes == [10, 10, 5]
     assert left(services) == 0
-
-
-def test_what_is_to_go_is_looked_for_once_for_many_batches(services, clock):
-    with services.database.transaction() as session:
-        fill(session, clock() - timedelta(days=40), 2 * DAYS, tables=("mails",))
-    with statements(services.database.engine) as sent:
-        done = retention.clean_up(services.database, clock(), services.hashes, batch=4)
-    assert done.counts["mails"] == 2 * DAYS
-    deletions = [each for each, _ in sent if each.startswith("DELETE FROM mails")]
-    searches = [each for each, _ in sent if each.startswith("SELECT mails.id")]
-    assert (len(deletions), len(searches)) == (2 * DAYS // 4, 2)  # the last finds nothing more
 
 
 def test_a_run_ends_when_its_time_is_over_and_the_next_goes_on(services, clock, request_):
