@@ -16,6 +16,7 @@ from identity.maintenance import retention
 from identity.sign_up.models import VerificationRequest
 from tests.worlds.cleaning import cleaned
 from tests.worlds.services import FAR
+from tests.worlds.statements import statements
 
 
 def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
