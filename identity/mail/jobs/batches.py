@@ -8,6 +8,7 @@ been frozen or paused meanwhile. The same statement records that the mail before
 worker that is killed, the one mail under way is uncertain, and no other.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,8 @@ from identity.mail.tries import MailTry
 from identity.services import Services
 
 from . import sending
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,9 @@ def prepare(
             return _write(services, together, kind_of)
         except _Apart as apart:  # rolled back, so that it leaves no code
             together.remove(apart.job)
-        except SQLAlchemyError:
-            return []  # such as a deadlock with somebody who holds several mailboxes
+        except Exception as error:  # noqa: BLE001  of one of them, or a deadlock: its own try says
+            log.warning("a batch of mails goes one by one: %s", type(error).__name__)
+            return []
     return []
 
 

@@ -297,6 +297,19 @@ def test_a_fault_in_one_mail_holds_back_none_of_the_others(
     assert (left.attempts, left.uncertain, left.last_error) == (1, 0, "MissingText")
 
 
+def test_a_mail_that_this_version_does_not_know_holds_back_none_of_the_others(
+    services, order_codes, postbox
+):
+    """As while two versions run side by side."""
+    order_codes()
+    with services.database.transaction() as session:
+        session.query(Mail).order_by(Mail.created_at).first().template = "of_a_newer_version"
+    run(services)
+    assert len(postbox.sent) == NUMBER - 1
+    (left,) = [job for job in stored(services, Job) if not job.done_at]
+    assert (left.attempts, left.uncertain, left.last_error) == (1, 0, "ValueError")
+
+
 def test_a_code_does_not_wait_behind_a_batch_of_another_lane(
     services, order_codes, interrupted, postbox
 ):
