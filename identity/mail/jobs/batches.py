@@ -148,14 +148,30 @@ def _beginning(*, records_end: bool) -> Executable:
 
 
 def settle(services: Services, handed: Sequence[Handed]) -> None:
-    """Record that these mails left, and what follows, in one transaction."""
+    """Record that these mails left, and what follows, in one transaction.
+
+    Where that fails, as in a deadlock with somebody who changes several of their rows, one after the
+    other. What fails of one keeps none of the others, and sends none again. Raises the last failure.
+    """
     if not handed:
         return
     try:
         _settle(services, handed)
-    except SQLAlchemyError:  # such as a deadlock with somebody who changes several of their rows
-        for each in handed:
+    except Exception:  # noqa: BLE001  it is raised again if it was not for being together
+        _settle_one_by_one(services, handed)
+
+
+def _settle_one_by_one(services: Services, handed: Sequence[Handed]) -> None:
+    with services.database.transaction() as session:  # so that the last one is known to have left
+        session.connection().execute(tries.ENDING, _facts_of_end(handed[-1], services.now()))
+    failure: Exception | None = None
+    for each in handed:
+        try:
             _settle(services, [each])
+        except Exception as error:  # noqa: BLE001  raised below
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 def _settle(services: Services, handed: Sequence[Handed]) -> None:

@@ -4,12 +4,13 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from identity.core.journal import Actor
 from identity.core.outbox import LEASE, Job, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
-from identity.mail import cancelling, models as mails, pausing
+from identity.mail import cancelling, models as mails, pausing, results
 from identity.mail.models import Mail, MailState
 from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.quota import Template
@@ -308,6 +309,34 @@ def test_a_mail_that_this_version_does_not_know_holds_back_none_of_the_others(
     assert len(postbox.sent) == NUMBER - 1
     (left,) = [job for job in stored(services, Job) if not job.done_at]
     assert (left.attempts, left.uncertain, left.last_error) == (1, 0, "ValueError")
+
+
+@pytest.mark.parametrize("which", [0, NUMBER - 1])
+def test_what_cannot_be_recorded_of_one_mail_is_recorded_of_the_others_and_none_leaves_twice(
+    services, order_codes, postbox, clock, monkeypatch, which
+):
+    """As while somebody holds its row for longer than a worker waits."""
+    order_codes()
+    with services.database.reading() as session:
+        is_of = session.query(Mail).order_by(Mail.created_at).all()[which].id
+    record_all = results.record_all_handed
+
+    def record(session, now, handed, *, kind):
+        if is_of in {mail.id for mail, _ in handed}:
+            raise OperationalError("update mails", {}, TimeoutError())
+        record_all(session, now, handed, kind=kind)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "record_all_handed", record)
+        with pytest.raises(OperationalError):
+            run(services)
+    (left,) = [job for job in stored(services, Job) if not job.done_at]
+    assert (left.subject_id, left.uncertain) == (is_of, 1)
+    clock.advance(seconds=LEASE.total_seconds())
+    run(services)
+    assert len(postbox.sent) == NUMBER
+    assert states(services) == [MailState.HANDED] * NUMBER
+    assert {job.uncertain for job in stored(services, Job)} == {0}
 
 
 def test_a_code_does_not_wait_behind_a_batch_of_another_lane(
