@@ -71,6 +71,7 @@ AWAY: tuple[type[SQLAlchemyError], ...] = (
 )
 """What is raised while the database does not answer, answers too late, or takes no changes."""
 ASKING = "guichet_asking"  # among the execution options of an engine: the options of connections of `Database.ask`
+SHORT = "guichet_short"  # the same for those of `Database.connected`
 ALL_TABLES = "all_tables"  # in `Base.metadata.info`, by tables.py
 AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
@@ -260,18 +261,14 @@ class Database:
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """A connection for several short transactions; between them it holds none open.
+        """A connection for several short transactions, each begun by its `begin`.
 
-        On PostgreSQL each statement is a transaction of its own.
+        On PostgreSQL, without a pooler, each of their statements is a transaction of its own.
         """
         self._refuse_if_away()
-        is_sqlite = self.engine.dialect.name == "sqlite"
+        options = self.engine.get_execution_options().get(SHORT, {})
         with self.engine.connect() as connection:
-            yield (
-                connection
-                if is_sqlite
-                else connection.execution_options(isolation_level="AUTOCOMMIT")
-            )
+            yield connection.execution_options(**options)
 
     def overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.
@@ -338,8 +335,8 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     availability = Availability(partial(_ping, engine))
     database_deadlines.bound(engine, patience, availability)
     # Saves BEGIN and ROLLBACK. Behind a pooler, each transaction has to begin with the time-outs.
-    asking = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
-    engine.update_execution_options(**{AVAILABILITY: availability, ASKING: asking})
+    single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
+    engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
     event.listen(engine, "handle_error", _record_fault)
     return engine

@@ -68,6 +68,15 @@ def test_time_outs_hold_for_each_transaction(pooled_url):
     patient.engine.dispose()
 
 
+def test_time_outs_hold_for_each_of_several_short_transactions(pooled_url):
+    database = Database(make_engine(pooled_url + POOLED, HASTY))
+    with database.connected() as connection:
+        for _ in range(2):
+            with pytest.raises(OperationalError, match="statement timeout"), connection.begin():
+                connection.execute(text("select pg_sleep(30)"))
+    database.engine.dispose()
+
+
 def test_the_schema_is_made_through_it_and_the_journal_stays_in_order(pooled_url):
     create_schema(pooled_url + POOLED)
     assert migrations.current_revision(pooled_url + POOLED) == migrations.newest_revision()
