@@ -59,10 +59,12 @@ class Batch:
                     carry_out(self._services, job)
         finally:
             done = len(self._reserved) - len(self._waiting)
-            PACE.size = max(done, 1) if self._waiting else min(2 * PACE.size, MOST)
             if self._waiting:
+                PACE.size = max(done, 1)
                 with self._services.database.transaction() as session:
                     reservations.give_back(session, self._waiting)
+            elif time.monotonic() < self._ends_at:  # else it would be reserved for nothing
+                PACE.size = min(2 * PACE.size, MOST)
 
     def _send_what_is_ready(self, carry_out: CarryOut) -> None:
         ready = batches.prepare(self._services, self._reserved, kind_of=kind_of)
