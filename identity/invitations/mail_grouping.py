@@ -156,9 +156,7 @@ def check_held(session: Session, now: datetime, mail: Mail) -> None:
     senders, suspended = foreseen.recall(
         session, STOPPED, None, lambda: _find_stopped(session, now)
     )
-    if mail.closed_at is not None or mail.state != MailState.WAITING:
-        return
-    if not senders and not suspended:
+    if mail.state != MailState.WAITING or not (senders or suspended):
         return
     mails.lock_address(session, mail.address)
     session.refresh(mail)

@@ -10,6 +10,7 @@ from identity.core.journal import Actor
 from identity.core.outbox import LEASE, Job, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
+from identity.invitations import blocks
 from identity.mail import cancelling, models as mails, pausing, results
 from identity.mail.models import Mail, MailState
 from identity.mail.outcomes import NotSent, Outcome
@@ -150,6 +151,31 @@ def test_invitations_take_few_statements(services, rules, clock, hashes, postbox
     each, most = count(services, said)
     assert each <= most
     assert {inviting.where(row) for row in stored_ones} == {"sent"}
+
+
+def test_of_an_inviter_who_is_blocked_no_mail_leaves_that_was_written_before(
+    services, rules, clock, hashes, postbox
+):
+    """They were written together while the relay was down: one was tried, the others given back."""
+    inviting = Inviting(services.database, rules, clock, hashes)
+    invited = [
+        inviting.store(f"gil{number}@association.example", room_id=f"!r{number}:education.example")
+        for number in range(3)
+    ]
+    clock.advance(seconds=3)
+    postbox.failure = NotSent(Outcome.RELAY_DOWN, "timed out")
+    run(services, Lane.NORMAL)
+    postbox.failure = None
+    sender = invited[0].sender
+    with services.database.transaction() as session:
+        blocks.block(session, clock(), OLGA, sender, hashes=hashes)
+    clock.advance(minutes=10)
+    run(services, Lane.NORMAL)
+    assert postbox.sent == []
+    with services.database.transaction() as session:
+        assert blocks.unblock(session, clock(), OLGA, sender, hashes=hashes)
+    run(services, Lane.NORMAL)
+    assert sorted(recipients(postbox)) == [row.address for row in invited]
 
 
 def test_of_a_worker_that_is_killed_one_mail_is_uncertain_and_none_is_lost(
