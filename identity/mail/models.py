@@ -258,6 +258,12 @@ def lock_addresses(session: Session, addresses: Collection[str]) -> None:
     advisory_locks.take(session, sorted(_lock_of(each) for each in addresses))
 
 
+def lock_free(session: Session, addresses: Collection[str]) -> set[str]:
+    """Lock those of these mailboxes that nobody else has locked; returns the addresses in them."""
+    free = advisory_locks.take_free(session, [_lock_of(each) for each in addresses])
+    return {each for each in addresses if _lock_of(each) in free}
+
+
 def _lock_of(address: str) -> str:
     return f"mail:{mailbox_of(address)}"
 

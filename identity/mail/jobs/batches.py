@@ -203,9 +203,10 @@ def _write(
     now = services.now()
     with services.database.transaction() as session:
         ids = [job.subject_id for job in reserved]
-        mails.lock_addresses(session, mails.addresses_of(session, ids))
+        # A mail whose mailbox somebody has locked goes by itself: those of others wait for nobody.
+        free = mails.lock_free(session, mails.addresses_of(session, ids))
         # Under the locks: who is erased gets no code any more.
-        found = mails.find_all(session, ids, _unhindered(now))
+        found = mails.find_all(session, ids, Mail.address.in_(free), _unhindered(now))
         known = results.find_suppressed(session, services.hashes, [each.address for each in found])
         usual = {
             each.id: each

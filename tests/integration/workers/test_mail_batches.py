@@ -288,6 +288,20 @@ def test_what_is_stopped_while_a_batch_leaves_goes_no_more(
     assert sum(job.uncertain for job in stored(services, Job)) == 0
 
 
+def test_a_mailbox_that_somebody_has_locked_holds_back_none_of_the_others(
+    services, order_codes, interrupted, postbox
+):
+    """As an erasure does, which may take long. On SQLite whoever writes is alone."""
+    if services.database.engine.dialect.name == "sqlite":
+        return
+    order_codes()
+    with services.database.transaction() as erasing:
+        mails.lock_address(erasing, "p4@open.example")
+        run(interrupted(1, erasing.rollback))
+    others = [f"p{n}@open.example" for n in range(NUMBER) if n != 4]
+    assert recipients(postbox) == [*others, "p4@open.example"]
+
+
 def test_a_frozen_domain_does_not_hold_the_others(services, order_codes, postbox, clock):
     order_codes(3)
     order_codes(2, "closed.example")
