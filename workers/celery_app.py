@@ -181,11 +181,6 @@ def build_process_services(**_: Any) -> None:
     process_services()
 
 
-@process_ends.connect
-def ring_last_bells(**_: Any) -> None:
-    finish_bells()
-
-
 # Two receivers where two things begin: Celery logs the failure of one and goes on with the next.
 
 

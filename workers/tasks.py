@@ -41,7 +41,7 @@ from identity.services import WorkerServices
 
 from . import holds, looks, mail_batches
 from .alarms import Alarms
-from .celery_app import app, process_begins, process_ends, process_services
+from .celery_app import app, finish_bells, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 from .sweeper import Sweeper
@@ -91,6 +91,7 @@ def start_sweeper(**_: Any) -> None:
 @process_ends.connect
 def stop_sweeper(**_: Any) -> None:
     sweeper().stop()
+    finish_bells()  # also those of its last job: the pool's processes do not come to `atexit`
 
 
 def keep_time() -> None:

@@ -19,7 +19,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.threepids import associations
 from tests.worlds import codes
 from tests.worlds.worker import *
-from workers import tasks
+from workers import celery_app, tasks
 from workers.celery_app import TASK_LIMIT, VISIBILITY_TIMEOUT
 from workers.jobs import CARRY_OUT
 
@@ -227,3 +227,16 @@ def test_the_clocks_nest():
     one_mail = 30  # the mailer's deadline
     assert one_mail < LEASE.total_seconds()
     assert tasks.RUN_TIME + one_mail < TASK_LIMIT < VISIBILITY_TIMEOUT
+
+
+def test_a_process_that_ends_rings_the_bells_of_its_last_job_too(monkeypatch):
+    done = []
+
+    class LastJob:
+        def stop(self):
+            done.append("its last job ends")
+
+    monkeypatch.setattr(tasks, "sweeper", LastJob)
+    monkeypatch.setattr(celery_app._ringer, "finish", lambda _within: not done.append("bells ring"))
+    celery_app.process_ends.send(sender=None)
+    assert done == ["its last job ends", "bells ring"]
