@@ -56,6 +56,7 @@ def test_a_column_that_got_another_type_is_read_by_who_had_prepared_the_statemen
 def test_what_an_object_is_given_while_reading_is_not_stored(database, homeserver_row):
     with database.reading() as session:
         homeservers.find(session, homeserver_row).label = "changed"
+        homeservers.find_all(session)  # a query, before which a session writes what it holds
     with database.reading() as session:
         assert homeservers.find(session, homeserver_row).label == "Agents"
 
