@@ -260,18 +260,14 @@ class Database:
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """A connection for several short transactions; between them it holds none open.
+        """A connection for several short transactions, each in a `begin()` of its own.
 
-        On PostgreSQL each statement is a transaction of its own.
+        On PostgreSQL each statement is a transaction, unless a pooler is in between.
         """
         self._refuse_if_away()
-        is_sqlite = self.engine.dialect.name == "sqlite"
+        level = self._asked.get_execution_options().get("isolation_level")
         with self.engine.connect() as connection:
-            yield (
-                connection
-                if is_sqlite
-                else connection.execution_options(isolation_level="AUTOCOMMIT")
-            )
+            yield connection.execution_options(isolation_level=level) if level else connection
 
     def overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.

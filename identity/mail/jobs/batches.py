@@ -110,10 +110,11 @@ def begin(connection: Connection, now: datetime, ready: Ready, before: Handed | 
     facts = {"of_mail": ready.mail.id, "number": number, "moment": now}
     facts |= reservations.facts_of(ready.job, now)
     ended = _facts_of_end(before, now) if before else {}
-    if connection.dialect.name == "postgresql":
-        is_begun = connection.scalar(_beginning(records_end=bool(ended)), facts | ended) is not None
-    else:
-        with connection.begin():
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            begun = connection.scalar(_beginning(records_end=bool(ended)), facts | ended)
+            is_begun = begun is not None
+        else:
             if ended:
                 connection.execute(tries.ENDING, ended)
             is_begun = connection.execute(BEGINNING, facts).rowcount > 0

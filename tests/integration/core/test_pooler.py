@@ -60,6 +60,12 @@ def test_time_outs_hold_for_each_transaction(pooled_url):
             database.transaction() as session,
         ):
             session.execute(text("select pg_sleep(30)"))
+    with (
+        pytest.raises(OperationalError, match="statement timeout"),
+        database.connected() as connection,
+        connection.begin(),
+    ):
+        connection.execute(text("select pg_sleep(1)"))
     database.engine.dispose()
     patient = Database(make_engine(pooled_url + POOLED))
     with patient.transaction() as session:  # by the same connections of PostgreSQL
