@@ -117,6 +117,15 @@ def test_elsewhere_it_is_refused_within_two_seconds(process, token, seconds):
     assert refused(elsewhere.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
+def test_what_ended_elsewhere_binds_no_address(process, token):
+    """The association would outlast the two seconds, and lookups would find an account that ended."""
+    here, elsewhere = signed_in(process(), token), signed_in(process("elsewhere"), token)
+    assert elsewhere.get("/account").status_code == 200
+    here.post("/account/logout")
+    bound = elsewhere.post("/3pid/bind", sid="none", client_secret="monkeys", mxid=CAMILLE)
+    assert refused(bound) == (401, "M_UNAUTHORIZED")
+
+
 def test_a_homeserver_that_is_suspended_is_refused_at_once_and_taken_again_at_once(process, token):
     camille = signed_in(process(), token)
     assert camille.get("/account").status_code == 200
