@@ -95,6 +95,7 @@ def _ask(token: str, now: datetime) -> Caller | None:
     try:
         with services.database.transaction() as session:
             identity_accounts.record_use(session, found, now)
+            return callers.find(session, token, now)  # it lasts longer now
     except AWAY as error:  # a database that cannot be written to is no reason to refuse
         log.warning("the use of a token was not noted: %s", type(error).__name__)
     return found

@@ -145,6 +145,14 @@ def test_a_remembered_token_ends_by_time_to_the_moment(process, token, clock):
     assert refused(camille.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
+def test_a_use_in_the_last_second_counts_at_once(process, token, clock):
+    camille = signed_in(process(), token)
+    clock.advance(days=90, seconds=-1)
+    assert camille.get("/account").status_code == 200
+    clock.advance(seconds=1)
+    assert camille.get("/account").status_code == 200
+
+
 def test_terms_count_from_the_moment_they_are_accepted_on_any_node(process, token):
     terms = Terms({"privacy": Policy("1", {"fr": Text("Confidentialité", URL)})})
     here = signed_in(process(terms=terms), token)
