@@ -72,9 +72,9 @@ def signed_in_account(token: str | None, *, from_memory: bool = True) -> Caller:
 
 
 def bearer_account() -> Caller | None:
-    """The account of the bearer token; None if there is none. Raises SignedOut."""
+    """The account of the bearer token, not from memory; None without a token. Raises SignedOut."""
     token = bearer_token()
-    return None if token is None else signed_in_account(token)
+    return None if token is None else signed_in_account(token, from_memory=False)
 
 
 def check_terms(user: Caller) -> None:

@@ -117,13 +117,20 @@ def test_elsewhere_it_is_refused_within_two_seconds(process, token, seconds):
     assert refused(elsewhere.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
-def test_what_ended_elsewhere_binds_no_address(process, token):
-    """The association would outlast the two seconds, and lookups would find an account that ended."""
+@pytest.mark.parametrize(
+    ("path", "facts"),
+    [
+        ("/3pid/bind", {"sid": "none", "client_secret": "monkeys"}),
+        ("/3pid/unbind", {"threepid": {"medium": "email", "address": "camille@education.example"}}),
+    ],
+)
+def test_what_ended_elsewhere_changes_no_association(process, token, path, facts):
+    """It would outlast the two seconds, and lookups would find an account that ended."""
     here, elsewhere = signed_in(process(), token), signed_in(process("elsewhere"), token)
     assert elsewhere.get("/account").status_code == 200
     here.post("/account/logout")
-    bound = elsewhere.post("/3pid/bind", sid="none", client_secret="monkeys", mxid=CAMILLE)
-    assert refused(bound) == (401, "M_UNAUTHORIZED")
+    answer = elsewhere.post(path, **facts, mxid=CAMILLE)
+    assert refused(answer) == (401, "M_UNAUTHORIZED")
 
 
 def test_a_homeserver_that_is_suspended_is_refused_at_once_and_taken_again_at_once(process, token):
