@@ -232,7 +232,7 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
         self._refuse_if_away()
-        with self._sessions() as session:
+        with self._sessions(autoflush=False) as session:
             connection = session.connection(execution_options={"guichet_reads_only": True})
             yield session
             # A rollback would make the driver forget the statements that it has prepared.

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 
 FRESH = "guichet_fresh"  # in the `info` of a connection that was just made
+OLD_PLAN = "0A000"  # SQLSTATE: a statement was prepared before one of its columns got another type
 _untried: ContextVar[bool] = ContextVar("untried", default=False)
 
 
@@ -23,7 +24,7 @@ def untried() -> Iterator[None]:
 
 
 def try_connections(engine: Engine) -> None:
-    """Try each connection that is taken out of the pool; replace a broken one.
+    """Try each connection that is taken out of the pool; replace a broken one, and all old plans.
 
     As `pool_pre_ping` does, which cannot be left out for single connections.
     """
@@ -42,5 +43,11 @@ def try_connections(engine: Engine) -> None:
             is_lost = dialect.is_disconnect(error, connection, None)
             raise (InvalidatePoolError if is_lost else DisconnectionError) from error
 
+    def give_up(context: ExceptionContext) -> None:
+        # The driver would send it again and again, also where there is no rollback: by `ask`.
+        if getattr(context.original_exception, "sqlstate", None) == OLD_PLAN:
+            context.is_disconnect = True
+
     event.listen(engine, "connect", note)
     event.listen(engine, "checkout", ping)
+    event.listen(engine, "handle_error", give_up)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -42,7 +42,8 @@ class NodeEpoch:
     def read(self) -> bytes | None:
         """The epoch; None if nothing may be remembered: there is none yet, or no file to share."""
         try:
-            with _opened(self._file, os.O_RDONLY) as opened:
+            # Also for writing, though it is only read: who cannot end an epoch remembers nothing.
+            with _opened(self._file, os.O_RDWR) as opened:
                 found = os.pread(opened, BYTES, 0)
         except FileNotFoundError:
             self._make()
@@ -62,8 +63,10 @@ class NodeEpoch:
                 os.pwrite(opened, os.urandom(BYTES), 0)
         except FileNotFoundError:
             return  # nobody here remembers anything
-        except OSError as error:
+        except OSError as error:  # it is another user's, or this process has too many files open
             self._tell(error)
+            with suppress(OSError):
+                self._file.unlink()
 
     def _make(self) -> None:
         try:

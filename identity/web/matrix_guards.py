@@ -28,6 +28,12 @@ def signed_in() -> None:
         check_terms(account)
 
 
+def signed_in_now() -> None:
+    """As `signed_in`, but nothing remembered counts: for what lasts longer than that."""
+    if request.method != "OPTIONS":
+        check_terms(signed_in_account(bearer_token(), from_memory=False))
+
+
 def signed_in_before_terms() -> None:
     """Require a valid token only: for logging out and accepting the terms."""
     if request.method != "OPTIONS":
@@ -47,17 +53,18 @@ def caller() -> Caller:
     return found
 
 
-def signed_in_account(token: str | None) -> Caller:
+def signed_in_account(token: str | None, *, from_memory: bool = True) -> Caller:
     """The account of a token, which becomes the `caller()`. Raises SignedOut, HomeserverSuspended.
 
-    What the database said of it counts for two seconds at most, and no longer than until a token
+    `from_memory`: what the database said of it counts for two seconds at most, and no longer than until a token
     ends, or the standing of a homeserver changes, on this node: see core/node_epoch.py.
     """
     if not token:
         raise SignedOut("An access token is needed here.")
     now = services.now()
+    ask = partial(_ask, token, now)
     known: ShortMemory[Caller] = current_app.extensions[CALLERS]
-    found = known.get(identity_accounts.hash_of(token), partial(_ask, token, now))
+    found = known.get(identity_accounts.hash_of(token), ask) if from_memory else ask()
     if found is None or now >= found.ends_at:
         raise SignedOut
     g.identity_account = found
@@ -65,9 +72,9 @@ def signed_in_account(token: str | None) -> Caller:
 
 
 def bearer_account() -> Caller | None:
-    """The account of the bearer token; None if there is none. Raises SignedOut."""
+    """The account of the bearer token, not from memory; None without a token. Raises SignedOut."""
     token = bearer_token()
-    return None if token is None else signed_in_account(token)
+    return None if token is None else signed_in_account(token, from_memory=False)
 
 
 def check_terms(user: Caller) -> None:
@@ -88,6 +95,7 @@ def _ask(token: str, now: datetime) -> Caller | None:
     try:
         with services.database.transaction() as session:
             identity_accounts.record_use(session, found, now)
+            return callers.find(session, token, now)  # it lasts longer now
     except AWAY as error:  # a database that cannot be written to is no reason to refuse
         log.warning("the use of a token was not noted: %s", type(error).__name__)
     return found

@@ -13,13 +13,13 @@ from identity.keys import service as signing_keys
 from identity.threepids.validation import check_secret
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_as, read_body, read_object
-from identity.web.matrix_guards import V2, bearer_account, caller, check_terms, signed_in
+from identity.web.matrix_guards import V2, bearer_account, caller, check_terms, signed_in_now
 from identity.web.request_context import client_ip, services
 
 UNBIND = f"{V2}/3pid/unbind"
 
 blueprint = Blueprint("binding", __name__, url_prefix=V2)
-blueprint.before_request(signed_in)
+blueprint.before_request(signed_in_now)
 
 # A homeserver unbinds for users who may have no token here and may not have accepted the terms.
 unbinding = Blueprint("unbinding", __name__)

@@ -117,6 +117,22 @@ def test_elsewhere_it_is_refused_within_two_seconds(process, token, seconds):
     assert refused(elsewhere.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
+@pytest.mark.parametrize(
+    ("path", "facts"),
+    [
+        ("/3pid/bind", {"sid": "none", "client_secret": "monkeys"}),
+        ("/3pid/unbind", {"threepid": {"medium": "email", "address": "camille@education.example"}}),
+    ],
+)
+def test_what_ended_elsewhere_changes_no_association(process, token, path, facts):
+    """It would outlast the two seconds, and lookups would find an account that ended."""
+    here, elsewhere = signed_in(process(), token), signed_in(process("elsewhere"), token)
+    assert elsewhere.get("/account").status_code == 200
+    here.post("/account/logout")
+    answer = elsewhere.post(path, **facts, mxid=CAMILLE)
+    assert refused(answer) == (401, "M_UNAUTHORIZED")
+
+
 def test_a_homeserver_that_is_suspended_is_refused_at_once_and_taken_again_at_once(process, token):
     camille = signed_in(process(), token)
     assert camille.get("/account").status_code == 200
@@ -134,6 +150,14 @@ def test_a_remembered_token_ends_by_time_to_the_moment(process, token, clock):
     assert camille.get("/account").status_code == 200
     clock.advance(days=90)
     assert refused(camille.get("/account")) == (401, "M_UNAUTHORIZED")
+
+
+def test_a_use_in_the_last_second_counts_at_once(process, token, clock):
+    camille = signed_in(process(), token)
+    clock.advance(days=90, seconds=-1)
+    assert camille.get("/account").status_code == 200
+    clock.advance(seconds=1)
+    assert camille.get("/account").status_code == 200
 
 
 def test_terms_count_from_the_moment_they_are_accepted_on_any_node(process, token):

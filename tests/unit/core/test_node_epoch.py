@@ -1,6 +1,7 @@
 """What one process remembers: two seconds at most, and nothing from before a change on its node."""
 
 import os
+import resource
 import stat
 
 import pytest
@@ -16,6 +17,7 @@ from identity.threepids.account_models import AcceptedTerms, AccessToken
 from identity.threepids.peppers import Pepper
 
 ZOE = "@zoe:education.example"
+READ_ONLY = "/proc/sys/kernel/random/boot_id"  # also for root
 
 
 class Seconds:
@@ -116,6 +118,29 @@ def test_without_a_file_that_can_be_shared_nothing_is_remembered(tmp_path, secon
             epoch.renew()
     assert asked.times == 3
     assert len(caplog.records) == (0 if epoch is None else 1)
+
+
+def test_with_a_file_that_cannot_be_written_nothing_is_remembered(tmp_path, seconds):
+    """As on a disk that was made read-only: what ends here could not be told."""
+    (tmp_path / node_epoch.FILE).symlink_to(READ_ONLY)
+    epoch = NodeEpoch(tmp_path / node_epoch.FILE)
+    memory, asked = ShortMemory(epoch, clock=seconds), Asked()
+    for _ in range(3):
+        memory.get("a", asked)
+    assert asked.times == 3
+
+
+def test_who_cannot_write_the_file_removes_it(tmp_path, epoch, seconds):
+    memory, asked = ShortMemory(epoch, clock=seconds), Asked()
+    memory.get("a", asked)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))  # no more files are opened
+    try:
+        NodeEpoch(tmp_path / node_epoch.FILE).renew()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    memory.get("a", asked)
+    assert asked.times == 2
 
 
 def test_a_file_that_was_cut_short_is_written_anew(tmp_path, epoch):

@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import NotSupportedError
 
 from identity.core.database import Database, make_engine
 from identity.homeservers import models as homeservers
@@ -21,9 +22,41 @@ def test_postgresql_plans_no_statement_anew_for_each_request(postgresql_url):
     database.engine.dispose()
 
 
+@pytest.mark.postgresql
+def test_a_column_that_got_another_type_is_read_by_who_had_prepared_the_statement(postgresql_url):
+    """By a question at once; a transaction fails once, and the next one is right again."""
+    database, other = Database(make_engine(postgresql_url)), make_engine(postgresql_url)
+
+    def alter(statement):
+        with other.begin() as connection:
+            connection.execute(text(statement))
+
+    def read(asked):
+        return asked.scalars(text("select number from numbers")).all()
+
+    def read_in_transaction():
+        with database.reading() as session:
+            return read(session)
+
+    alter("create table numbers (number integer)")
+    for _ in range(ENOUGH):
+        database.ask(read)
+    alter("alter table numbers alter number type text")
+    assert database.ask(read) == []
+    for _ in range(ENOUGH):
+        read_in_transaction()
+    alter("alter table numbers alter number type bigint using 1")
+    with pytest.raises(NotSupportedError):
+        read_in_transaction()
+    assert read_in_transaction() == database.ask(read) == []
+    for engine in (database.engine, other):
+        engine.dispose()
+
+
 def test_what_an_object_is_given_while_reading_is_not_stored(database, homeserver_row):
     with database.reading() as session:
         homeservers.find(session, homeserver_row).label = "changed"
+        homeservers.find_all(session)  # a query, before which a session writes what it holds
     with database.reading() as session:
         assert homeservers.find(session, homeserver_row).label == "Agents"
 
