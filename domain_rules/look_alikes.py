@@ -75,7 +75,8 @@ def skeleton(domain: str, table: Table) -> str:
 
 def skeletons(domains: Iterable[str], table: Table) -> list[str]:
     """The shapes of many domains, one after the other: together, since one by one takes long."""
-    return _shape_of("\n".join(map(letters_of, domains)), table).split("\n")
+    letters = [letters_of(domain) for domain in domains]
+    return _shape_of("\n".join(letters), table).split("\n") if letters else []
 
 
 def _shape_of(letters: str, table: Table) -> str:

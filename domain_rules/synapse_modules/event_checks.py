@@ -6,6 +6,7 @@ modules no way to say which events they want.
 """
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Collection
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from .guards import ALLOWED
 
 logger = logging.getLogger(__name__)
+
+CALLBACKS = "_check_event_allowed_callbacks"  # Synapse's list of them; asked anew for each event
+PARAMETERS = ["event", "context"]  # of Synapse's method, as we know it
 
 Concerns = Callable[[Any], bool]
 """Whether an event concerns a check: our callbacks ask the same, and allow every other event."""
@@ -27,15 +31,19 @@ def spare(api: Any, ours: Collection[Concerns]) -> bool:
     """
     try:
         rules = api._callbacks.third_party_event_rules  # noqa: SLF001  # said nowhere else
-        callbacks: list[Any] = rules._check_event_allowed_callbacks  # noqa: SLF001  # the same
         whole = rules.check_event_allowed
+        is_known = (
+            hasattr(rules, CALLBACKS) and [*inspect.signature(whole).parameters] == PARAMETERS
+        )
     except AttributeError:
+        is_known = False
+    if not is_known:
         logger.info("Synapse loads the room's state for every event: it is another version")
         return False
 
     @functools.wraps(whole)
     async def check_event_allowed(event: Any, context: Any) -> Any:
-        are_ours = len(callbacks) == len(ours)
+        are_ours = len(getattr(rules, CALLBACKS)) == len(ours)
         if are_ours and not any(concerns(event) for concerns in ours):
             return ALLOWED
         return await whole(event, context)

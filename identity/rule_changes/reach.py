@@ -14,6 +14,7 @@ from domain_rules.rule import Rule, RuleKind
 from identity.core.address_domains import domain_of
 
 MAX_PATTERNS = 5_000  # more of them are not looked for one by one: everybody is read
+MAX_SUFFIXES = 20  # likewise: with each of them every address is compared, which no index serves
 AT_ONCE = 400  # patterns of one condition
 
 
@@ -59,6 +60,8 @@ def reach_of(rules: Iterable[Rule]) -> Reach:
         return EVERYBODY
     every = patterns[RuleKind.SUFFIX]
     suffixes = {each for each in every if not _is_under(each.partition(".")[2], every)}
+    if len(suffixes) > MAX_SUFFIXES:
+        return EVERYBODY
     domains = {each for each in patterns[RuleKind.DOMAIN] if not _is_under(each, suffixes)}
     addresses = [
         each

@@ -74,6 +74,11 @@ def in_force(services, number=None):
         return {rule.name: rule for rule in rules.load(session, newest)}
 
 
+def test_a_domain_that_opens_later_is_checked_as_any_other(check, clock):
+    later = replace(agent("asso.example"), valid_from=clock() + timedelta(days=1))
+    assert check(put=[later]).warnings == ()
+
+
 def test_an_opened_domain_makes_its_guests_agents_and_remembers_where_they_are(check, people):
     opened = agent("asso.example")
     checked = check(put=[opened])

@@ -179,6 +179,17 @@ def test_a_change_of_the_default_or_of_very_much_concerns_everybody(monkeypatch)
     assert reach_of(three[:2]) == Reach(domains=("a.example", "b.example"))
 
 
+def test_many_suffixes_concern_everybody_as_each_is_compared_with_every_address():
+    suffixes = [
+        rule_of((RuleKind.SUFFIX, f"s{number}.example"), EDUCATION, needs_invite=False)
+        for number in range(reach.MAX_SUFFIXES + 1)
+    ]
+    assert reach_of(suffixes) == EVERYBODY
+    assert len(reach_of(suffixes[1:]).suffixes) == reach.MAX_SUFFIXES
+    within = rule_of((RuleKind.SUFFIX, "a.s1.example"), EDUCATION, needs_invite=False)
+    assert reach_of([*suffixes[1:], within]) == reach_of(suffixes[1:])
+
+
 @pytest.mark.parametrize(
     "query",
     [*KNOWN, (INVITED, ThirdPartyInvitation.address)],

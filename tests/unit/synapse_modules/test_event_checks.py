@@ -22,7 +22,8 @@ class Rules:
         self._check_event_allowed_callbacks = list(callbacks)
         self.loaded = []
 
-    async def check_event_allowed(self, event, _context):
+    async def check_event_allowed(self, event, context):
+        assert context is None
         self.loaded.append(event.type)
         return True, {"another": "event"}
 
@@ -54,6 +55,13 @@ def test_another_module_hears_of_every_event_also_if_it_comes_later():
     assert run(rules.check_event_allowed(MESSAGE, None)) == (True, {"another": "event"})
 
 
+def test_another_module_hears_of_every_event_also_if_synapse_makes_a_new_list():
+    rules = Rules("guests", "rooms")
+    event_checks.spare(synapse(rules), OURS)
+    rules._check_event_allowed_callbacks = ["guests", "rooms", "of another module"]
+    assert run(rules.check_event_allowed(MESSAGE, None)) == (True, {"another": "event"})
+
+
 def test_without_callbacks_of_ours_another_module_hears_of_every_event_too():
     rules = Rules("of another module")
     event_checks.spare(synapse(rules), ())
@@ -64,3 +72,13 @@ def test_without_callbacks_of_ours_another_module_hears_of_every_event_too():
 def test_a_synapse_that_is_built_differently_stays_as_it_is():
     assert not event_checks.spare(SimpleNamespace(), OURS)
     assert not event_checks.spare(synapse(SimpleNamespace()), OURS)
+
+
+def test_a_synapse_that_asks_for_more_stays_as_it_is():
+    class Later(Rules):
+        async def check_event_allowed(self, event, context, requester):
+            return True, {"asked by": requester}
+
+    rules = Later("guests", "rooms")
+    assert not event_checks.spare(synapse(rules), OURS)
+    assert run(rules.check_event_allowed(MESSAGE, None, "ana")) == (True, {"asked by": "ana"})
