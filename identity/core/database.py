@@ -55,6 +55,7 @@ from .private_files import narrow_if_there, private_file
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+SQLITE = b"SQLite format 3\0"  # how its files begin
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
@@ -366,9 +367,22 @@ def _ping(engine: Engine) -> None:
 def _keep_private(file: str | None) -> None:
     if not file or file.startswith((":memory:", "file:")) or not Path(file).parent.is_dir():
         return
+    if not _is_ours(Path(file)):
+        return  # a slip in the URL: SQLite refuses it, and its other readers need it as it is
     private_file(Path(file))  # SQLite gives the files beside it the same mode
     for beside in ("-wal", "-shm", "-journal"):
         narrow_if_there(Path(file + beside))
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether it is a database of SQLite, or is to become one: it is empty, or not there yet."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(SQLITE)) in {b"", SQLITE}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

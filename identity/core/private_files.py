@@ -23,6 +23,8 @@ def private_folder(path: Path) -> None:
     try:
         path.mkdir(mode=FOLDER)
     except FileExistsError:
+        if not path.is_dir():
+            raise
         _narrow(path, FOLDER)
     else:
         path.chmod(FOLDER)  # the umask may have taken our own rights too

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from identity.core import private_files
 from identity.core.database import make_engine
@@ -97,6 +98,20 @@ def test_a_database_of_ones_own_choice_is_private_too(tmp_path):
 
 
 @pytest.mark.usefixtures("umask")
+def test_a_file_that_is_no_database_keeps_its_mode_when_an_url_names_it_by_mistake(tmp_path):
+    passwords = tmp_path / "passwd"
+    passwords.write_text("root:x:0:0:root:/root:/bin/bash\n")
+    passwords.chmod(0o644)
+    with (
+        pytest.raises(DatabaseError, match="not a database"),
+        make_engine(f"sqlite:///{passwords}").connect(),
+    ):
+        pass
+    with pytest.raises(FileExistsError):
+        private_folder(passwords)
+    assert mode(passwords) == 0o644
+
+
 def test_mails_in_a_folder_are_private(tmp_path):
     private_files.private_folder(tmp_path / "mail")
     assert mode(tmp_path / "mail") == 0o700
