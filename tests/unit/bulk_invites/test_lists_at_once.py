@@ -1,0 +1,42 @@
+"""Several at one list at the same moment: its owner in two tabs, and the worker. On a real PostgreSQL."""
+
+import threading
+
+import pytest
+
+from identity.bulk_invites import models as bulk_invites, service as lists
+from identity.bulk_invites.models import BulkInvite
+from identity.core import outbox
+from identity.core.outbox import Lane
+from tests.worlds.bulk_inviters import desk, service, settings
+from tests.worlds.long_lists import LONG, confirm, now_of, people, small_batches, take, work
+
+__all__ = ["desk", "service", "settings", "small_batches"]
+pytestmark = pytest.mark.usefixtures("small_batches")
+
+
+@pytest.fixture
+def database_url(postgresql_url) -> str:
+    return postgresql_url
+
+
+def test_stop_does_not_wait_for_the_worker_that_waits_for_it(service):
+    made = take(service, people(LONG))
+    work(service)
+    confirm(service, made)
+
+    def stop():
+        with service.database.transaction() as session:
+            lists.stop(session, service.now(), session.get_one(BulkInvite, made.id))
+
+    stopping = threading.Thread(target=stop)
+    with service.database.transaction() as session:
+        job = outbox.lease_next(session, service.now(), Lane.ACCOUNTS)
+    with service.database.transaction() as session:  # a batch, as the worker begins it
+        assert outbox.renew(session, job, service.now())
+        stopping.start()
+        stopping.join(0.2)  # it waits for nothing of the worker's
+        assert bulk_invites.lock(session, made.id).state == "stopping"
+    stopping.join(60)
+    work(service)
+    assert now_of(service, made).state == "done"
