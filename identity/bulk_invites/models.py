@@ -172,8 +172,8 @@ def find(session: Session, list_id: uuid.UUID, *, owner: str) -> BulkInvite | No
 
 
 def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
-    """The bulk invite, locked until the transaction ends."""
-    return session.get_one(BulkInvite, list_id, with_for_update=True)
+    """The bulk invite as it is now, locked until the transaction ends."""
+    return session.get_one(BulkInvite, list_id, with_for_update=True, populate_existing=True)
 
 
 def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[BulkInvite]:

@@ -1,15 +1,27 @@
 """Several at one list at the same moment: its owner in two tabs, and the worker. On a real PostgreSQL."""
 
 import threading
+from functools import partial
 
 import pytest
 
 from identity.bulk_invites import models as bulk_invites, service as lists
 from identity.bulk_invites.models import BulkInvite
+from identity.bulk_invites.service import AlreadySent
 from identity.core import outbox
 from identity.core.outbox import Lane
 from tests.worlds.bulk_inviters import desk, service, settings
-from tests.worlds.long_lists import LONG, confirm, now_of, people, small_batches, take, work
+from tests.worlds.long_lists import (
+    LONG,
+    QUOTA,
+    confirm,
+    now_of,
+    people,
+    rows_of,
+    small_batches,
+    take,
+    work,
+)
 
 __all__ = ["desk", "service", "settings", "small_batches"]
 pytestmark = pytest.mark.usefixtures("small_batches")
@@ -40,3 +52,20 @@ def test_stop_does_not_wait_for_the_worker_that_waits_for_it(service):
     stopping.join(60)
     work(service)
     assert now_of(service, made).state == "done"
+
+
+@pytest.mark.parametrize("change", ["correct", "confirm"])
+def test_what_another_tab_has_sent_meanwhile_is_seen_once_the_list_is_locked(service, change):
+    made = take(service, people(LONG - 2))
+    row, *_ = rows_of(service, made)
+    rules, now = service.rules.current(), service.now()
+    tab = {
+        "correct": partial(lists.correct_row, row_id=row.id, text="somebody@asso.example"),
+        "confirm": partial(lists.confirm, quota=QUOTA),
+    }[change]
+    with service.database.transaction() as session:
+        found = lists.find(session, made.id, made.owner)
+        confirm(service, made)  # in the other tab
+        with pytest.raises(AlreadySent):
+            tab(session, rules, now, found)
+    assert rows_of(service, made)[0].address == row.address
