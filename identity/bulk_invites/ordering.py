@@ -26,7 +26,7 @@ STOPPED = "stopped"  # a word of pages/wording.py
 FAILED_FOR_NOW = (BulkInviteRow.step == Step.FAILED) & (
     BulkInviteRow.why.is_(None) | BulkInviteRow.why.not_in(FOR_GOOD)
 )
-# Ready, but its list was stopped before the worker came to it.
+# Ready, but its list is stopped before the worker came to it.
 LEFT = (BulkInviteRow.step == Step.NONE) & ~bulk_invites.IS_DOUBTFUL
 
 
@@ -51,6 +51,8 @@ class Ordering:
     def next_batch(self, session: Session, now: datetime, bulk_invite: BulkInvite) -> bool:
         """Order the next rows. Returns whether more are left."""
         bulk_invite.organisation = self._organisation
+        if self._place < 0:  # a worker before this one may have died
+            bulk_invite.progress = 0
         batch = self._find(session, bulk_invite)
         ready = self._choose(session, batch)
         order(session, now, bulk_invite, ready, quota=self._quota)
@@ -76,7 +78,7 @@ class Ordering:
 
 
 class Retrying(Ordering):
-    """What failed is ordered again as it stands, and what was left when its list was stopped."""
+    """What failed is ordered again as it stands, as what was stopped."""
 
     state = BulkInviteState.REORDERING
 
@@ -84,7 +86,7 @@ class Retrying(Ordering):
         return bulk_invites.judged_rows(
             session,
             bulk_invite.id,
-            FAILED_FOR_NOW | LEFT,
+            FAILED_FOR_NOW,
             after=self._place,
             limit=checking.AT_ONCE,
         )
@@ -94,7 +96,7 @@ class Retrying(Ordering):
 
 
 class Stopping:
-    """What waits is taken back, except rows that a worker is sending just now."""
+    """What waits is taken back, ordered or not, except rows that a worker is sending just now."""
 
     state = BulkInviteState.STOPPING
 
@@ -104,17 +106,19 @@ class Stopping:
 
     def next_batch(self, session: Session, now: datetime, bulk_invite: BulkInvite) -> bool:
         """Take back the next rows. Returns whether more are left."""
-        waits = BulkInviteRow.step == Step.WAITING
+        waits = (BulkInviteRow.step == Step.WAITING) | LEFT
         batch = bulk_invites.judged_rows(
             session, bulk_invite.id, waits, after=self._place, limit=checking.AT_ONCE
         )
         own = (Job.kind == JobKind.LIST_ROW, Job.subject_id.in_([row.id for row in batch]))
-        stopped = BulkInviteRow.id.in_(outbox.end_unbegun(session, now, STOPPED, *own))
+        left = [row.id for row in batch if row.step == Step.NONE]
+        stopped = BulkInviteRow.id.in_([*outbox.end_unbegun(session, now, STOPPED, *own), *left])
         begun = BulkInviteRow.invitation_id.is_not(None)
         for row in bulk_invites.rows_of(session, bulk_invite.id, stopped, begun):
             sending.revoke_unmailed(session, now, row, by=bulk_invite.owner)
         values = {"step": Step.FAILED, "why": STOPPED, "later_at": None}
         rows.update(session, BulkInviteRow, stopped, **values)
+        bulk_invite.progress += len(batch)
         if len(batch) == checking.AT_ONCE:
             self._place = batch[-1].place
             return True
