@@ -60,7 +60,7 @@ def reserve(
     if not limits_count(session):
         return [now] * wanted
     today = _day_of(now)
-    quota_models.lock(session, organisation, today)
+    quota_models.lock(session, organisation)
     used = quota_models.used_from(session, organisation, today)
     taken = dict(_days_for(used, today, wanted, quota))
     new = {day: used.get(day, 0) + count for day, count in taken.items()}

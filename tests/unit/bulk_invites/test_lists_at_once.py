@@ -1,11 +1,12 @@
 """Several at one list at the same moment: its owner in two tabs, and the worker. On a real PostgreSQL."""
 
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
-from identity.bulk_invites import models as bulk_invites, service as lists
+from identity.bulk_invites import models as bulk_invites, quota, quota_models, service as lists
 from identity.bulk_invites.models import BulkInvite
 from identity.bulk_invites.service import AlreadySent
 from identity.core import outbox
@@ -69,3 +70,24 @@ def test_what_another_tab_has_sent_meanwhile_is_seen_once_the_list_is_locked(ser
         with pytest.raises(AlreadySent):
             tab(session, rules, now, found)
     assert rows_of(service, made)[0].address == row.address
+
+
+def test_before_and_after_midnight_no_place_of_a_day_is_given_twice(service):
+    before = service.now().replace(hour=23, minute=59, second=59)
+    after, used = before + timedelta(seconds=2), []
+
+    def reserve():
+        with service.database.transaction() as session:
+            quota.reserve(session, after, "one", 10, quota=10)
+            used.append(quota_models.used_from(session, "one", after.date()))
+
+    reserving = threading.Thread(target=reserve)
+    with service.database.transaction() as session:
+        quota.reserve(session, before, "one", 10, quota=10)
+    with service.database.transaction() as session:
+        quota_models.lock(session, "one")
+        reserving.start()
+        reserving.join(0.2)  # if it did not wait, it would be over by now
+        quota.reserve(session, before, "one", 7, quota=10)
+    reserving.join(60)
+    assert used == [{after.date(): 10, after.date() + timedelta(days=1): 7}]
