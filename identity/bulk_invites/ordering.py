@@ -111,8 +111,12 @@ class Stopping:
             session, bulk_invite.id, waits, after=self._place, limit=checking.AT_ONCE
         )
         own = (Job.kind == JobKind.LIST_ROW, Job.subject_id.in_([row.id for row in batch]))
+        ended = outbox.end_unbegun(session, now, STOPPED, *own)
+        # One that was held and let go may be of an earlier day than it says.
+        days = [job.created_at for job in ended if job.released_at is None]
+        quotas.give_back(session, now, bulk_invite.organisation, days)
         left = [row.id for row in batch if row.step == Step.NONE]
-        stopped = BulkInviteRow.id.in_([*outbox.end_unbegun(session, now, STOPPED, *own), *left])
+        stopped = BulkInviteRow.id.in_([*(job.subject_id for job in ended), *left])
         begun = BulkInviteRow.invitation_id.is_not(None)
         for row in bulk_invites.rows_of(session, bulk_invite.id, stopped, begun):
             sending.revoke_unmailed(session, now, row, by=bulk_invite.owner)
@@ -122,6 +126,7 @@ class Stopping:
         if len(batch) == checking.AT_ONCE:
             self._place = batch[-1].place
             return True
+        bulk_invite.delayed_until = None
         end(session, now, bulk_invite)
         return False
 

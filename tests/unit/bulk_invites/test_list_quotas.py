@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select, update
 
 from identity import problems
-from identity.bulk_invites import forecast, quota
-from identity.bulk_invites.models import BulkInviteRow
+from identity.bulk_invites import forecast, quota, quota_models, service as lists
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow
 from identity.core.outbox import Lane
 from identity.invitations import inviters, service as invitations
 from identity.invitations.models import ThirdPartyInvitation
 from tests.worlds.bulk_inviters import ZOE, desk, service, settings
-from tests.worlds.long_lists import confirm, jobs_of, people, rows_of, take
+from tests.worlds.long_lists import confirm, jobs_of, now_of, people, rows_of, take, work
 from tests.worlds.sign_ups import *
 from workers import tasks
 
@@ -52,6 +52,27 @@ def test_lists_of_one_organisation_share_its_quota_and_others_have_their_own(ser
             quota.reserve(session, now, "one", 10, quota=10)
             == [tomorrow] * 8 + [tomorrow + DAY] * 2
         )
+
+
+def test_to_stop_a_list_and_send_it_again_uses_no_more_of_the_quota(service, begin_of_day, desk):
+    made = take(service, people(28))
+    confirm(service, made, quota=10)
+    tasks.run_lane(service, Lane.BULK)
+    service.now.time += DAY  # what is due now is not sent yet
+    today = service.now().date()
+    for _ in range(3):
+        with service.database.transaction() as session:
+            lists.stop(session, service.now(), session.get_one(BulkInvite, made.id))
+        work(service)
+        with service.database.transaction() as session:
+            found = session.get_one(BulkInvite, made.id)
+            assert found.delayed_until is None
+            used = quota_models.used_from(session, found.organisation, today)
+            assert set(used.values()) == {0}
+            lists.retry(session, service.rules.current(), service.now(), found, quota=10)
+    with service.database.reading() as session:
+        used = quota_models.used_from(session, now_of(service, made).organisation, today)
+    assert used == {today: 10, today + DAY: 5}
 
 
 def test_a_list_over_the_limits_of_its_inviter_is_sent_and_leaves_these_as_they_were(service, desk):
