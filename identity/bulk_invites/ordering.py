@@ -20,12 +20,7 @@ from identity.core.outbox import Job, JobKind, Lane
 from . import checking, models as bulk_invites, quota as quotas, sending
 from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
-# Failures that no retry mends: the address itself is refused.
-FOR_GOOD = ("not_accepted", "closed_to_guests")
 STOPPED = "stopped"  # a word of pages/wording.py
-FAILED_FOR_NOW = (BulkInviteRow.step == Step.FAILED) & (
-    BulkInviteRow.why.is_(None) | BulkInviteRow.why.not_in(FOR_GOOD)
-)
 # Ready, but its list is stopped before the worker came to it.
 LEFT = (BulkInviteRow.step == Step.NONE) & ~bulk_invites.IS_DOUBTFUL
 
@@ -86,7 +81,7 @@ class Retrying(Ordering):
         return bulk_invites.judged_rows(
             session,
             bulk_invite.id,
-            FAILED_FOR_NOW,
+            bulk_invites.FAILED_FOR_NOW,
             after=self._place,
             limit=checking.AT_ONCE,
         )
