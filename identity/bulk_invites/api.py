@@ -1,5 +1,6 @@
 """/api/homeserver/v1/lists: a homeserver checks and sends bulk invites for its users."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ BUSY_SECONDS = 600  # after which one of several bulk invites may be done
 WORKING_SECONDS = 5  # after which the worker may be through with a long list
 ROWS = 1000  # in one answer
 MAX_ID = 255
+PLACE = re.compile(r"-1|[0-9]{1,6}")  # -1: before the first row
 
 blueprint = Blueprint("lists_of_homeserver", __name__, url_prefix="/api/homeserver/v1/lists")
 blueprint.before_request(module_in_homeserver)
@@ -63,7 +65,7 @@ class NewBulkInvite(ForOwner):
 class ChosenColumn(ForOwner):
     """The number of the column that holds the addresses."""
 
-    column: Annotated[int, Field(ge=0)] | Annotated[Text, Field(pattern=r"^[0-9]{1,6}$")]
+    column: Annotated[int, Field(ge=0, lt=10**6)] | Annotated[Text, Field(pattern=r"^[0-9]{1,6}$")]
 
 
 @blueprint.get("")
@@ -100,7 +102,7 @@ def check() -> Response:
 def one(list_id: uuid.UUID) -> Response:
     """One bulk invite, its progress, and 1,000 rows at most: those behind `after`."""
     (sender,) = parameters.required("sender")
-    after = request.args.get("after", -1, type=int)
+    after = _place(request.args.get("after"))
     with _translated_problems(), services.database.reading() as session:
         bulk_invite = service.find(session, list_id, own_user(sender))
         return jsonify(_describe(session, services.now(), bulk_invite, after=after))
@@ -178,6 +180,15 @@ def _translated_problems() -> Iterator[None]:
         raise InvitationOver(problem.__doc__ or "") from None
 
 
+def _place(after: str | None) -> int:
+    """Behind which row to begin. Raises WrongParameter."""
+    if after is None:
+        return -1
+    if not PLACE.fullmatch(after):
+        raise WrongParameter("after is the next of another answer.")
+    return int(after)
+
+
 def _check_agent(session: Session, sender: str) -> None:
     """Raises NotAllowed for a sender who is not an agent now."""
     if not account_classes.is_agent(session, services.rules.current(), sender):
@@ -213,7 +224,8 @@ def _describe(
     quota = services.settings.list_quota
     counted = report.counts_of(session, bulk_invite)
     ends_at = report.forecast_of(session, now, bulk_invite, counted, quota=quota)
-    found = bulk_invites.rows_of(session, bulk_invite.id, after=after, limit=ROWS)
+    found = bulk_invites.rows_of(session, bulk_invite.id, after=after, limit=ROWS + 1)
+    shown = found[:ROWS]
     rows = [
         {
             "line": each.row.line,
@@ -223,12 +235,12 @@ def _describe(
             "in_text": each.row.aside,
             "why": each.row.why,
         }
-        for each in report.lines_of(session, now, found)
+        for each in report.lines_of(session, now, shown)
     ]
     more = {
         "columns": report.columns_of(session, bulk_invite),
         "ends_at": ends_at.isoformat() if ends_at else None,
         "rows": rows,
-        "next": found[-1].place if len(found) == ROWS else None,
+        "next": shown[-1].place if len(found) > ROWS else None,
     }
     return _summary(session, bulk_invite) | more

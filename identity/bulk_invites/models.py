@@ -158,6 +158,13 @@ for _name, _which in {"doubtful": IS_DOUBTFUL, "cautious": IS_CAUTIOUS}.items():
     )
 
 
+# Failures that no retry mends: the address itself is refused.
+FOR_GOOD = ("not_accepted", "closed_to_guests")
+FAILED_FOR_NOW = (BulkInviteRow.step == Step.FAILED) & (
+    BulkInviteRow.why.is_(None) | BulkInviteRow.why.not_in(FOR_GOOD)
+)
+
+
 def select_being_placed() -> Select[uuid.UUID | None]:
     """The invitations that bulk invites are about to place in their rooms."""
     return select(BulkInviteRow.invitation_id).where(
@@ -172,8 +179,8 @@ def find(session: Session, list_id: uuid.UUID, *, owner: str) -> BulkInvite | No
 
 
 def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
-    """The bulk invite, locked until the transaction ends."""
-    return session.get_one(BulkInvite, list_id, with_for_update=True)
+    """The bulk invite as it is now, locked until the transaction ends."""
+    return session.get_one(BulkInvite, list_id, with_for_update=True, populate_existing=True)
 
 
 def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[BulkInvite]:
@@ -276,6 +283,11 @@ def count_ready(session: Session, list_id: uuid.UUID) -> dict[bool, int]:
     ready = (row.list_id == list_id) & ~IS_DOUBTFUL & (row.step == Step.NONE)
     counted = select(row.for_guest, func.count()).where(ready).group_by(row.for_guest)
     return dict(session.execute(counted).all())
+
+
+def count_to_retry(session: Session, list_id: uuid.UUID) -> int:
+    """How many rows failed and may succeed now."""
+    return rows.count(session, BulkInviteRow.list_id == list_id, FAILED_FOR_NOW)
 
 
 def find_sent_times(session: Session, since: datetime, *, limit: int) -> Sequence[datetime]:

@@ -20,13 +20,8 @@ from identity.core.outbox import Job, JobKind, Lane
 from . import checking, models as bulk_invites, quota as quotas, sending
 from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
-# Failures that no retry mends: the address itself is refused.
-FOR_GOOD = ("not_accepted", "closed_to_guests")
 STOPPED = "stopped"  # a word of pages/wording.py
-FAILED_FOR_NOW = (BulkInviteRow.step == Step.FAILED) & (
-    BulkInviteRow.why.is_(None) | BulkInviteRow.why.not_in(FOR_GOOD)
-)
-# Ready, but its list was stopped before the worker came to it.
+# Ready, but its list is stopped before the worker came to it.
 LEFT = (BulkInviteRow.step == Step.NONE) & ~bulk_invites.IS_DOUBTFUL
 
 
@@ -51,6 +46,8 @@ class Ordering:
     def next_batch(self, session: Session, now: datetime, bulk_invite: BulkInvite) -> bool:
         """Order the next rows. Returns whether more are left."""
         bulk_invite.organisation = self._organisation
+        if self._place < 0:  # a worker before this one may have died
+            bulk_invite.progress = 0
         batch = self._find(session, bulk_invite)
         ready = self._choose(session, batch)
         order(session, now, bulk_invite, ready, quota=self._quota)
@@ -76,7 +73,7 @@ class Ordering:
 
 
 class Retrying(Ordering):
-    """What failed is ordered again as it stands, and what was left when its list was stopped."""
+    """What failed is ordered again as it stands, as what was stopped."""
 
     state = BulkInviteState.REORDERING
 
@@ -84,7 +81,7 @@ class Retrying(Ordering):
         return bulk_invites.judged_rows(
             session,
             bulk_invite.id,
-            FAILED_FOR_NOW | LEFT,
+            bulk_invites.FAILED_FOR_NOW,
             after=self._place,
             limit=checking.AT_ONCE,
         )
@@ -94,7 +91,7 @@ class Retrying(Ordering):
 
 
 class Stopping:
-    """What waits is taken back, except rows that a worker is sending just now."""
+    """What waits is taken back, ordered or not, except rows that a worker is sending just now."""
 
     state = BulkInviteState.STOPPING
 
@@ -104,20 +101,27 @@ class Stopping:
 
     def next_batch(self, session: Session, now: datetime, bulk_invite: BulkInvite) -> bool:
         """Take back the next rows. Returns whether more are left."""
-        waits = BulkInviteRow.step == Step.WAITING
+        waits = (BulkInviteRow.step == Step.WAITING) | LEFT
         batch = bulk_invites.judged_rows(
             session, bulk_invite.id, waits, after=self._place, limit=checking.AT_ONCE
         )
         own = (Job.kind == JobKind.LIST_ROW, Job.subject_id.in_([row.id for row in batch]))
-        stopped = BulkInviteRow.id.in_(outbox.end_unbegun(session, now, STOPPED, *own))
+        ended = outbox.end_unbegun(session, now, STOPPED, *own)
+        # One that was held and let go may be of an earlier day than it says.
+        days = [job.created_at for job in ended if job.released_at is None]
+        quotas.give_back(session, now, bulk_invite.organisation, days)
+        left = [row.id for row in batch if row.step == Step.NONE]
+        stopped = BulkInviteRow.id.in_([*(job.subject_id for job in ended), *left])
         begun = BulkInviteRow.invitation_id.is_not(None)
         for row in bulk_invites.rows_of(session, bulk_invite.id, stopped, begun):
             sending.revoke_unmailed(session, now, row, by=bulk_invite.owner)
         values = {"step": Step.FAILED, "why": STOPPED, "later_at": None}
         rows.update(session, BulkInviteRow, stopped, **values)
+        bulk_invite.progress += len(batch)
         if len(batch) == checking.AT_ONCE:
             self._place = batch[-1].place
             return True
+        bulk_invite.delayed_until = None
         end(session, now, bulk_invite)
         return False
 

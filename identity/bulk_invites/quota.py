@@ -6,7 +6,8 @@ and sending one costs no count. Single invitations have their own limits, which 
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -60,12 +61,25 @@ def reserve(
     if not limits_count(session):
         return [now] * wanted
     today = _day_of(now)
-    quota_models.lock(session, organisation, today)
+    quota_models.lock(session, organisation)
     used = quota_models.used_from(session, organisation, today)
     taken = dict(_days_for(used, today, wanted, quota))
     new = {day: used.get(day, 0) + count for day, count in taken.items()}
     quota_models.record(session, organisation, new)
     return [_begin_of(day, now) for day, count in taken.items() for _ in range(count)]
+
+
+def give_back(
+    session: Session, now: datetime, organisation: str, reserved: Sequence[datetime]
+) -> None:
+    """Let others have what was reserved for these moments, unless their day is over."""
+    if not reserved or not limits_count(session):
+        return
+    free = Counter(map(_day_of, reserved))
+    quota_models.lock(session, organisation)
+    used = quota_models.used_from(session, organisation, _day_of(now))
+    left = {day: max(0, count - free[day]) for day, count in used.items() if free[day]}
+    quota_models.record(session, organisation, left)
 
 
 def _days_for(

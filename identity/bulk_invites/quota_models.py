@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting, rows
+from identity.core import advisory_locks, inserting, rows
 from identity.core.database import Base
 
 
@@ -26,12 +26,12 @@ def used_from(session: Session, organisation: str, today: dt.date) -> dict[dt.da
     return dict(session.execute(found).all())
 
 
-def lock(session: Session, organisation: str, today: dt.date) -> None:
-    """Hold this organisation's quota until the transaction ends: of lists at once, one reserves."""
-    first = {"organisation": organisation, "day": today, "used": 0}
-    inserting.insert_if_new(session, ListQuotaDay, first)
-    held = (ListQuotaDay.organisation == organisation) & (ListQuotaDay.day == today)
-    session.execute(select(ListQuotaDay.used).where(held).with_for_update())
+def lock(session: Session, organisation: str) -> None:
+    """Hold this organisation's quota until the transaction ends: of lists at once, one reserves.
+
+    All its days: around midnight not everybody's clock says the same one.
+    """
+    advisory_locks.take(session, [f"list_quota:{organisation}"])
 
 
 def record(session: Session, organisation: str, used: dict[dt.date, int]) -> None:

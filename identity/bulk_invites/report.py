@@ -138,11 +138,23 @@ def forecast_of(
 
     For a checked list: if it is sent now. None: nobody knows the pace yet.
     """
-    if bulk_invite.state not in (BulkInviteState.CHECKED, BulkInviteState.CHECKING):
-        until = bulk_invite.delayed_until
-        return forecast.expected_end(session, now, wanted=0, not_before=until)
-    last = quotas.last_day(session, now, bulk_invite.organisation, counted.ready, quota=quota)
-    return forecast.expected_end(session, now, wanted=counted.ready, not_before=last)
+    wanted = _count_to_order(session, bulk_invite, counted)
+    last = quotas.last_day(session, now, bulk_invite.organisation, wanted, quota=quota)
+    until = max(last, bulk_invite.delayed_until or last)
+    return forecast.expected_end(session, now, wanted=wanted, not_before=until)
+
+
+def _count_to_order(session: Session, bulk_invite: BulkInvite, counted: Counts) -> int:
+    """How many rows are not ordered yet that will be, or would be."""
+    match bulk_invite.state:
+        case BulkInviteState.CHECKING | BulkInviteState.CHECKED:
+            return counted.ready
+        case BulkInviteState.ORDERING:
+            return sum(bulk_invites.count_ready(session, bulk_invite.id).values())
+        case BulkInviteState.REORDERING:
+            return bulk_invites.count_to_retry(session, bulk_invite.id)
+        case _:
+            return 0
 
 
 def _status_of(

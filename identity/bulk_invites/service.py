@@ -11,7 +11,6 @@ from domain_rules.bulk_invites.people import extract_address
 from domain_rules.bulk_invites.reading import Column, Reading, read_people
 from domain_rules.bulk_invites.tables import Row
 from domain_rules.rules import RuleSet
-from identity.core import rows
 from identity.invitations import inviters
 from identity.problems import Problem
 
@@ -199,7 +198,7 @@ def retry(
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
     if bulk_invite.state in (BulkInviteState.CHECKING, *bulk_invites.AT_WORK):
         raise StillChecking
-    failed = rows.count(session, BulkInviteRow.list_id == bulk_invite.id, ordering.FAILED_FOR_NOW)
+    failed = bulk_invites.count_to_retry(session, bulk_invite.id)
     if not failed:
         raise NothingToSend
     if bulk_invite.state != BulkInviteState.SENDING and (
@@ -221,7 +220,9 @@ def stop(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
         raise NothingToSend
     if bulk_invite.state != BulkInviteState.STOPPING:
         bulk_invite.state = BulkInviteState.STOPPING
-        checking.order_work(session, now, bulk_invite)
+        # No job is superseded: a worker that orders this list has locked its job and waits for the
+        # list. It sees the new state then.
+        checking.order_more_work(session, now, bulk_invite)
         session.flush()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -299,18 +300,18 @@ def end(session: Session, now: datetime, why: str, *which: ColumnElement[bool]) 
 
 def end_unbegun(
     session: Session, now: datetime, why: str, *which: ColumnElement[bool]
-) -> Sequence[uuid.UUID]:
+) -> Sequence[Any]:
     """Give up waiting jobs as `end` does, but none that a worker may be carrying out.
 
-    Returns the subjects of those that it gave up.
+    Returns `subject_id`, `created_at` and `released_at` of those that it gave up.
     """
     idle = select(Job.id).where(WAITING, Job.uncertain == 0, *which)
     ended = {"gave_up_at": now, "last_error": why, "held_by": None, "held_at": None}
-    return session.scalars(
+    return session.execute(
         update(Job)
         .where(Job.id.in_(idle.with_for_update(skip_locked=True)))
         .values(**ended)
-        .returning(Job.subject_id)
+        .returning(Job.subject_id, Job.created_at, Job.released_at)
         .execution_options(synchronize_session=False)
     ).all()
 

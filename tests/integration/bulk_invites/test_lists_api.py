@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from identity.bulk_invites import models as bulk_invites
+from identity.bulk_invites import api, models as bulk_invites
 from identity.bulk_invites.models import BulkInviteRow, Step
 from identity.core.outbox import Lane
 from identity.homeservers import credentials
@@ -166,3 +166,22 @@ def test_a_long_list_is_checked_by_the_worker_and_told_a_thousand_rows_at_a_time
     tasks.run_lane(decided, Lane.ACCOUNTS)
     assert ask(f"/{told['id']}").json["state"] == "done"
     assert refused(act(f"/{told['id']}/stop")) == (409, "org.guichet.invitation_over")
+
+
+def test_the_last_rows_of_a_list_say_that_no_more_follow(act, ask, monkeypatch):
+    monkeypatch.setattr(api, "ROWS", 2)
+    told = act(
+        room_id=ROOM, people="a@asso.example\nb@asso.example\nc@asso.example\nd@asso.example"
+    ).json
+    assert told["next"] == 1
+    rest = ask(f"/{told['id']}", after=told["next"]).json
+    assert ([row["line"] for row in rest["rows"]], rest["next"]) == ([3, 4], None)
+
+
+@pytest.mark.parametrize("after", ["x", "", "-2", "1e3", "9" * 20, "\u0663"])
+def test_what_is_no_place_of_a_list_is_refused_by_name(checked, ask, after):
+    assert refused(ask(f"/{checked['id']}", after=after)) == (400, "M_INVALID_PARAM")
+
+
+def test_a_column_that_no_list_has_is_refused(checked, act):
+    assert refused(act(f"/{checked['id']}/column", column=10**20)) == (400, "M_INVALID_PARAM")

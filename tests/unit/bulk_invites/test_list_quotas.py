@@ -6,17 +6,27 @@ import pytest
 from sqlalchemy import select, update
 
 from identity import problems
-from identity.bulk_invites import forecast, quota
-from identity.bulk_invites.models import BulkInviteRow
+from identity.bulk_invites import forecast, quota, quota_models, report, service as lists
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow
 from identity.core.outbox import Lane
 from identity.invitations import inviters, service as invitations
 from identity.invitations.models import ThirdPartyInvitation
 from tests.worlds.bulk_inviters import ZOE, desk, service, settings
-from tests.worlds.long_lists import confirm, jobs_of, people, rows_of, take
+from tests.worlds.long_lists import (
+    QUOTA,
+    confirm,
+    jobs_of,
+    now_of,
+    people,
+    rows_of,
+    small_batches,
+    take,
+    work,
+)
 from tests.worlds.sign_ups import *
 from workers import tasks
 
-__all__ = ["desk", "service", "settings"]
+__all__ = ["desk", "service", "settings", "small_batches"]
 
 DAY = timedelta(days=1)
 
@@ -52,6 +62,27 @@ def test_lists_of_one_organisation_share_its_quota_and_others_have_their_own(ser
             quota.reserve(session, now, "one", 10, quota=10)
             == [tomorrow] * 8 + [tomorrow + DAY] * 2
         )
+
+
+def test_to_stop_a_list_and_send_it_again_uses_no_more_of_the_quota(service, begin_of_day, desk):
+    made = take(service, people(28))
+    confirm(service, made, quota=10)
+    tasks.run_lane(service, Lane.BULK)
+    service.now.time += DAY  # what is due now is not sent yet
+    today = service.now().date()
+    for _ in range(3):
+        with service.database.transaction() as session:
+            lists.stop(session, service.now(), session.get_one(BulkInvite, made.id))
+        work(service)
+        with service.database.transaction() as session:
+            found = session.get_one(BulkInvite, made.id)
+            assert found.delayed_until is None
+            used = quota_models.used_from(session, found.organisation, today)
+            assert set(used.values()) == {0}
+            lists.retry(session, service.rules.current(), service.now(), found, quota=10)
+    with service.database.reading() as session:
+        used = quota_models.used_from(session, now_of(service, made).organisation, today)
+    assert used == {today: 10, today + DAY: 5}
 
 
 def test_a_list_over_the_limits_of_its_inviter_is_sent_and_leaves_these_as_they_were(service, desk):
@@ -99,3 +130,34 @@ def test_the_pace_is_measured_and_is_not_known_before(service):
     service.now.time += 2 * DAY
     with service.database.reading() as session:
         assert forecast.measured_pace(session, service.now()) is None
+
+
+@pytest.mark.parametrize("steps", [["confirm"], ["confirm", "work", "stop", "work", "retry"]])
+def test_the_forecast_of_a_list_that_is_being_ordered_counts_what_is_not_ordered_yet(
+    service, small_batches, steps, monkeypatch
+):
+    monkeypatch.setattr(forecast, "measured_pace", lambda _session, _now: 0.5)
+    made = take(service, people(28))
+    work(service)
+
+    def told():
+        with service.database.reading() as session:
+            found = session.get_one(BulkInvite, made.id)
+            counted = report.counts_of(session, found)
+            return report.forecast_of(session, service.now(), found, counted, quota=QUOTA)
+
+    def act(change):
+        with service.database.transaction() as session:
+            change(session, found=session.get_one(BulkInvite, made.id))
+
+    rules, now = service.rules.current(), service.now()
+    changes = {
+        "confirm": lambda session, found: lists.confirm(session, rules, now, found, quota=QUOTA),
+        "stop": lambda session, found: lists.stop(session, now, found),
+        "retry": lambda session, found: lists.retry(session, rules, now, found, quota=QUOTA),
+    }
+    before = told()
+    assert before == now + timedelta(seconds=25 / 0.5)
+    for step in steps:
+        act(changes[step]) if step in changes else work(service)
+    assert told() == before

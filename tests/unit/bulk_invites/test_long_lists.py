@@ -80,7 +80,8 @@ def test_a_worker_that_died_in_the_middle_leaves_no_row_twice(service):
     some_work(service, made, batches=1)
     assert now_of(service, made).state == BulkInviteState.ORDERING
     work(service)
-    assert now_of(service, made).state == BulkInviteState.SENDING
+    found = now_of(service, made)
+    assert (found.state, found.progress) == (BulkInviteState.SENDING, 2 * LONG)
     assert len(jobs_of(service, made)) == 2 * LONG - 3
     assert len({job.subject_id for job in jobs_of(service, made)}) == 2 * LONG - 3
 
@@ -206,20 +207,27 @@ def test_a_stopped_list_sends_no_more_and_goes_on_when_its_owner_says_so(service
     assert len({address for _, address in desk.placed}) == len(desk.placed) == LONG - 3
 
 
-def test_stopped_while_it_is_ordered_the_rest_stays_unsent_until_it_is_retried(service, desk):
+@pytest.mark.parametrize("batches", [0, 1])
+def test_stopped_while_it_is_ordered_the_rest_fails_until_it_is_retried(service, desk, batches):
     made = take(service, people(2 * LONG))
     work(service)
     confirm(service, made)
-    some_work(service, made, batches=1)
+    some_work(service, made, batches=batches)
+    tasks.run_lane(service, Lane.BULK)  # none of those that were ordered is left to be stopped
     with service.database.transaction() as session:
         lists.stop(session, service.now(), session.get_one(BulkInvite, made.id))
     work(service)
-    assert (now_of(service, made).state, jobs_of(service, made)) == (BulkInviteState.DONE, [])
+    found = now_of(service, made)
+    assert (found.state, jobs_of(service, made)) == (BulkInviteState.DONE, [])
+    assert found.progress == found.total - 3 - batches * BATCH
     with pytest.raises(AlreadySent):
         confirm(service, made)
     with service.database.transaction() as session:
         found = session.get_one(BulkInvite, made.id)
-        lists.retry(session, rules_of(service), service.now(), found, quota=QUOTA)
+        assert report.counts_of(session, found).unsent == 3  # the page offers to retry the others
+        rules = rules_of(service)
+        count = lists.retry(session, rules, service.now(), found, quota=QUOTA)
+        assert count == 2 * LONG - 3 - batches * BATCH
     work(service)
     tasks.run_lane(service, Lane.BULK)
     assert len(desk.placed) == 2 * LONG - 3
