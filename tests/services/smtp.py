@@ -56,7 +56,8 @@ class Relay:
         self.reply_to_data = QUEUED  # after the last dot; the mail is kept only if this is 250
         self.drops_after_data = False  # takes the mail, hangs up without a word
         self.delay_after_data = 0.0  # seconds before the reply
-        self.delay_after_taking = 0.0  # the mail is kept, and its reply comes so late
+        self.delay_after_taking = 0.0  # the mail is kept, and its reply comes so late…
+        self.quick_ones = 0  # …but for so many mails, the first
         self.certificate, self.implicit_tls, self.smtputf8 = certificate, implicit_tls, smtputf8
         self._controller: Controller | None = None
 
@@ -140,7 +141,7 @@ class Relay:
                     tls=session.ssl is not None or self.implicit_tls,
                 )
             )
-        if self.delay_after_taking:
+        if self.delay_after_taking and len(self.deliveries) > self.quick_ones:
             await asyncio.sleep(self.delay_after_taking)
         if self.drops_after_data:
             server.transport.abort()

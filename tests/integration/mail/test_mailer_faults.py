@@ -305,7 +305,7 @@ def test_a_connection_that_is_held_open_is_not_cut_at_the_deadline_of_its_last_m
     mailer = mailer_to(smtp_server.port)
     mailer.send(letter(), envelope_from=FROM, to=TO)
     held = mailer._session
-    assert held.watchdog._timer is None  # nothing will cut it off
+    assert held.watchdog._ends_at is None  # nothing will cut it off
     mailer.send(letter(), envelope_from=FROM, to=TO)
     assert mailer._session is held
     assert len(smtp_server.deliveries) == 2

@@ -108,6 +108,8 @@ def test_legacy_homeservers_are_answered_as_they_are_used_to(at_level):
 class Away:
     """A database that does not answer."""
 
+    epoch = None
+
     def reading(self):
         raise OperationalError("select", {}, Exception("away"))
 

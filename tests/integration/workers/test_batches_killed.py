@@ -35,11 +35,9 @@ def jobs(environment):
 def test_killed_in_a_batch_it_leaves_one_mail_uncertain(
     federation, guichet_processes, smtp_server, ordered
 ):
+    smtp_server.quick_ones, smtp_server.delay_after_taking = 3, HELD
     worker: Child = guichet_processes.worker(federation, "--concurrency", "1")
-    wait_for(lambda: len(smtp_server.deliveries) >= 3, what="three mails have left", within=90)
-    smtp_server.delay_after_taking = HELD
-    taken = len(smtp_server.deliveries)
-    wait_for(lambda: len(smtp_server.deliveries) > taken, what="one is under way", within=90)
+    wait_for(lambda: len(smtp_server.deliveries) > 3, what="the fourth is under way", within=90)
     worker.kill()
     assert max(uncertain for _, uncertain, _ in jobs(federation)) == 1
     smtp_server.delay_after_taking = 0.0
