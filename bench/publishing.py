@@ -77,7 +77,9 @@ def _rule(number: int) -> Rule:
 
 
 def _fill(database: Database, first: int, last: int) -> None:
-    filled = Database(make_engine(str(database.engine.url.render_as_string(False)), UPGRADE))  # noqa: FBT003
+    filled = Database(
+        make_engine(str(database.engine.url.render_as_string(hide_password=False)), UPGRADE)
+    )
     with filled.transaction() as session:
         session.execute(text(FILL), {"first": first, "last": last - 1})
     with filled.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

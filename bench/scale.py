@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def _ask(
         headers={"Authorization": f"Bearer token-{who}"},
         environ_overrides={"REMOTE_ADDR": f"2001:db8:{who >> 16:x}:{who & 0xFFFF:x}::1"},
     )
-    if answer.status_code != 200:  # noqa: PLR2004  OK
+    if answer.status_code != HTTPStatus.OK:
         raise SystemExit(f"{path}: {answer.status_code} {answer.get_data(as_text=True)[:200]}")
     return answer
 

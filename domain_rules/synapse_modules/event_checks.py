@@ -30,7 +30,7 @@ def spare(api: Any, ours: Collection[Concerns]) -> bool:
     that is built differently.
     """
     try:
-        rules = api._callbacks.third_party_event_rules  # noqa: SLF001  # said nowhere else
+        rules = api._callbacks.third_party_event_rules  # noqa: SLF001  its callbacks are shown nowhere else
         whole = rules.check_event_allowed
         is_known = (
             hasattr(rules, CALLBACKS) and [*inspect.signature(whole).parameters] == PARAMETERS
