@@ -1,4 +1,4 @@
-"""Supervises processes: starts them together, restarts one that ends, stops them together."""
+"""Supervises processes: starts them, restarts one that ends, stops them together."""
 
 import os
 import signal
@@ -75,18 +75,21 @@ class Process:
 
 
 class Supervisor:
-    """A context manager that starts the processes on entering and stops them on leaving."""
+    """A context manager that stops on leaving the processes that it has started."""
 
-    def __init__(self, processes: Sequence[Process]) -> None:
-        self._processes = list(processes)
+    def __init__(self) -> None:
+        self._processes: list[Process] = []
         self._stopping = False
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        for process in self._processes:
-            process.start()
         return self
+
+    def start(self, processes: Sequence[Process]) -> None:
+        for process in processes:
+            self._processes.append(process)
+            process.start()
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:

@@ -54,12 +54,12 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     environment = {**common, **_without_private_halves(services)}
     worker = {**common, **_with_private_halves(settings), "PYTHONWARNINGS": NO_ROOT_WARNING}
     web = granian("asgi:app", _bind(host, port), tls=tls, stop_time=STOP_TIME)
-    processes = [Process("web", web, environment)]
+    listening = [Process("web", web, environment)]
     if listen := settings.internal_listen:
         internal = granian("asgi:internal", listen, stop_time=STOP_TIME)
         cleared = partial(clear_socket, listen)
-        processes.append(Process("internal", internal, environment, before=cleared))
-    processes += [
+        listening.append(Process("internal", internal, environment, before=cleared))
+    working = [
         Process(
             "worker",
             _celery("worker", "--without-gossip", "--without-mingle"),
@@ -69,10 +69,12 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
         # No pid file: the supervisor runs one scheduler, and a stale file would prevent its start.
         Process("scheduler", _celery("beat", "--pidfile="), environment, shows_output=False),
     ]
-    with Supervisor(processes) as supervisor:
+    with Supervisor() as supervisor:
+        supervisor.start(listening)
         # granian listens once the application is loaded. A request of ours would stand in the log.
         if supervisor.wait_until(lambda: all(accepts(bind) for bind in listeners)):
             _announce(settings, console, is_first=is_first)
+            supervisor.start(working)  # only now: what it logs follows the addresses
         sys.exit(supervisor.watch())
 
 

@@ -1,4 +1,4 @@
-"""The database refuses to write: people are told to try again, nothing half is stored, and a mail is late or marked."""
+"""The database refuses to write: people are told to try again, nothing half is stored, and no mail leaves twice."""
 
 from datetime import timedelta
 
@@ -74,7 +74,7 @@ def test_postgresql_refuses_what_a_page_writes(site_on_either, record_fault, cap
 
 
 def test_postgresql_refuses_that_a_mail_has_left(site_on_either, clock, record_fault):
-    """The relay has taken it, and that is not known: it leaves once more, and is marked."""
+    """The relay has taken it, as its try says: it does not leave again, and its job ends later."""
     site, state = site_on_either, "53100"
     site.visitor().start(ADDRESS)
     is_done = "when (new.done_at is not null)"
@@ -89,14 +89,14 @@ def test_postgresql_refuses_that_a_mail_has_left(site_on_either, clock, record_f
             session.scalars(sa.select(Job)).all(),
             session.scalars(sa.select(Mail)).all(),
         )
-    assert (mail.state, job.done_at, job.uncertain) == ("handed", clock(), 1)
+    assert len(list(site.services.settings.mail_dir.glob("*.eml"))) == 1
+    assert (mail.state, job.done_at, job.uncertain) == ("handed", clock(), 0)
     record_fault(
         f"PostgreSQL: {STATES[state]} when a mail has left",
         tried=1,
         survived=1,
-        doubled=1,
         seconds=LEASE / timedelta(seconds=1),
-        said="marked as uncertain; seconds: until the lease ended",
+        said="it does not leave again; seconds: until the lease ended",
     )
 
 
