@@ -6,6 +6,7 @@
 import wsgi
 from identity.app import MAX_BODY
 from identity.command.parents import end_with_parent
+from identity.web import from_memory
 from identity.web.asgi import Bridge
 
 
@@ -15,9 +16,11 @@ def __getattr__(name: str) -> Bridge:
         raise AttributeError(name)
     # If granian itself is killed, this process would go on, and answer in place of the next one.
     end_with_parent()
+    application = getattr(wsgi, name)
     return Bridge(
-        getattr(wsgi, name),
+        application,
         threads=wsgi.settings.web_threads,
         max_body=MAX_BODY,
+        from_memory=from_memory.paths(application),
         at_stop=wsgi.stop,
     )

@@ -51,6 +51,7 @@ from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
 from .private_files import narrow_if_there, private_file
+from .waiting import about_to_wait
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -289,9 +290,11 @@ class Database:
         _ping(self.engine)
 
     def _refuse_if_away(self) -> None:
+        """Raises OperationalError; WouldWait where nobody may wait for the database."""
         if self.is_away:
             error = TimeoutError("the database did not answer lately")
             raise OperationalError(None, None, error)
+        about_to_wait()
 
 
 def open_database(

@@ -5,9 +5,11 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -30,7 +32,6 @@ ADDRESS = re.compile(
 USER_ID = re.compile(r"(?:@|%40)[^\s:@\"]{1,255}?(?::|%3A)[\w\[][\w.:\]-]{0,230}", re.IGNORECASE)
 # A text without any of these signs holds nothing of the above.
 SUSPICIOUS = re.compile(r"[@/=.%]")
-WHOLE = "is_whole"  # attribute of a record whose text is its message, and that needs no redaction
 # What lines of requests and jobs have beside their message, see tracing.py.
 FIELDS = (
     *("listener", "route", "method", "status", "ms", "homeserver", "address", "client"),
@@ -53,33 +54,47 @@ def hide(text: str) -> str:
     return USER_ID.sub("(user)", ADDRESS.sub("(address)", text))
 
 
+class RequestLine(logging.LogRecord):
+    """The record of a request, which holds names and numbers of ours only: nothing to take out.
+
+    It does not say where in the code it is made: to find that out costs more than the line.
+    """
+
+    def __init__(self, log: logging.Logger, common: "Labels", facts: Mapping[str, Any]) -> None:
+        """`common`: what many requests have alike, of which there are not many."""
+        now = time.time()
+        own = {"name": log.name, "created": now, "msecs": now % 1 * 1000}
+        self.__dict__ = {**BLANK, **own, **dict(common), **facts}
+        self.common, self.facts = common, facts
+
+    def as_json(self) -> str:
+        """The line."""
+        written = datetime.fromtimestamp(self.created, UTC).isoformat(timespec="microseconds")[:-6]
+        rest = {**self.facts, "timestamp": f"{written}Z"}
+        tracing.add_ids(None, "", rest)
+        return f"{_beginning(self.name, self.common)}, {json.dumps(rest)[1:]}"
+
+
+BLANK: Final = vars(logging.LogRecord("", logging.INFO, "", 0, "request", None, None))
+Labels = tuple[tuple[str, str | int], ...]
+
+
+@lru_cache(maxsize=2_000)
+def _beginning(logger: str, common: Labels) -> str:
+    line = {"event": "request", "logger": logger, "level": "info", **dict(common)}
+    return json.dumps(line)[:-1]
+
+
 class Formatter(structlog.stdlib.ProcessorFormatter):
     """The formatter of all logs, with a short way for the lines of requests, of which most are."""
 
     writes_json = True
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line. Of a request it holds names and numbers of ours only: nothing to take out."""
-        if not (getattr(record, WHOLE, False) and self.writes_json):
-            return super().format(record)
-        line = {"event": record.msg}
-        given = record.__dict__
-        line |= {name: given[name] for name in FIELDS if name in given}
-        line |= {"level": record.levelname.lower(), "logger": record.name}
-        line["timestamp"] = (
-            f"{datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-        )
-        return json.dumps(tracing.add_ids(None, "", line))
-
-
-def say_whole(log: logging.Logger, message: str, facts: Mapping[str, Any]) -> None:
-    """One line whose message and facts are names and numbers of ours only, at level INFO.
-
-    Where in the code it is said is not looked up: that would cost more than the line itself.
-    """
-    if log.isEnabledFor(logging.INFO):
-        named = {"name": log.name, "levelno": logging.INFO, "levelname": "INFO", "msg": message}
-        log.handle(logging.makeLogRecord({**facts, **named, WHOLE: True}))
+        """The line."""
+        if isinstance(record, RequestLine) and self.writes_json:
+            return record.as_json()
+        return super().format(record)
 
 
 Format = Literal["json", "text"]

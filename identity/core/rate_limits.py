@@ -26,6 +26,7 @@ from identity.settings import Settings
 from . import metrics
 from .breaker import Breaker
 from .distinct_counts import DistinctCounter, LocalDistinctCounter, RedisDistinctCounter
+from .waiting import about_to_wait
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -175,6 +176,7 @@ class RateLimits:
 
     def _together(self, ask: Callable[[Counters], T]) -> T:
         """Count in Redis; in this process alone if there is none or it does not answer."""
+        about_to_wait()  # what is counted must not be counted twice
         if self._common is not None and self._breaker.lets_pass():
             try:
                 answer = ask(self._common)

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core.database import Database
+from identity.core.waiting import about_to_wait
 
 from . import models as freezes
 from .models import Freezes
@@ -38,8 +39,10 @@ class FreezesInForce:
         """What is frozen now. Before the first look at a database that is away: nothing."""
         is_due = time.monotonic() - self._looked_at >= self._look_every
         # One look at a time; the others use what is cached.
-        if is_due and self._looking.acquire(blocking=False):
-            self._look_aside()
+        if is_due and not self._looking.locked():
+            about_to_wait()
+            if self._looking.acquire(blocking=False):
+                self._look_aside()
         return self._held.at(self._now())
 
     def _look_aside(self) -> None:

@@ -13,6 +13,7 @@ from identity.invitations import service as invitations
 from identity.networks import is_in
 from identity.threepids import associations, callers
 from identity.web import parameters
+from identity.web.from_memory import answers_from_memory
 from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, current_services, services
 from identity.web.request_record import about_address
@@ -30,12 +31,14 @@ homeservers.before_request(homeserver)
 
 
 @everybody.get("", strict_slashes=False)
+@answers_from_memory
 def ping() -> Response:
     """The status check by which clients recognise an identity server."""
     return jsonify({})
 
 
 @everybody.get("/info")
+@answers_from_memory
 def info() -> Response:
     """The homeserver a client shall use, as `hs`.
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain_rules.rules import RuleSet
 from identity.core.database import Database
+from identity.core.waiting import about_to_wait
 from identity.migrations import loading
 
 from . import models as rules
@@ -48,13 +49,16 @@ class RulesInForce:
         """
         held = self._rule_set
         if held is None:
+            about_to_wait()
             with self._looking:
                 return self._rule_set or self._look()
         if time.monotonic() - self._looked_at < self._look_every and not self._is_outdated(held):
             return held
         # One check at a time; the other threads use the cached rule set meanwhile.
-        if self._looking.acquire(blocking=False):
-            self._look_aside()
+        if not self._looking.locked():
+            about_to_wait()
+            if self._looking.acquire(blocking=False):
+                self._look_aside()
         return self._rule_set or held
 
     def _look_aside(self) -> None:

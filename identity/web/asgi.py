@@ -4,6 +4,9 @@ The event loop reads the body of a request, within a time limit and a size limit
 small pool calls the application, and its answer leaves whole. A client that sends slowly, or reads
 slowly, costs a connection and some memory, never a thread.
 
+What mostly answers from memory is called in the event loop itself, since going to a thread and back
+costs more than such an answer. If it would wait, a thread begins anew (core/waiting.py).
+
 Sources: PEP 3333 (WSGI), the ASGI specification 3.0 (HTTP), RFC 9110 and 9112 (HTTP).
 """
 
@@ -11,7 +14,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from identity.core import metrics
+from identity.core import metrics, waiting
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -66,7 +69,8 @@ class Bridge:
 
     `threads`: how many requests are worked on at once. `max_body`: bytes; of a larger body nothing
     more is read, and the application, which is told its length, refuses it in its own words.
-    `at_stop`: called when the process stops, after the last answer.
+    `from_memory`: the paths that are tried in the event loop (GET without a body). `at_stop`: called
+    when the process stops, after the last answer.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Bridge:
         *,
         threads: int,
         max_body: int,
+        from_memory: Collection[bytes] = (),
         at_stop: Callable[[], object] = lambda: None,
         body_time: float = BODY_TIME,
         queue_time: float = QUEUE_TIME,
@@ -82,6 +87,7 @@ class Bridge:
     ) -> None:
         self._application = application
         self._max_body = max_body
+        self._from_memory = frozenset(from_memory)
         self._at_stop = at_stop
         self._body_time = body_time
         self._queue_time = queue_time
@@ -120,8 +126,19 @@ class Bridge:
         except _RefusedError as refused:
             metrics.HTTP_UNSERVED.inc(status=str(int(refused.answer.status)))
             return refused.answer
+        if body.length is None and scope["method"] == "GET":
+            if scope["raw_path"] in self._from_memory and (answer := self._try(scope, body)):
+                return answer
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._call, scope, body, time.monotonic())
+
+    def _try(self, scope: Mapping[str, Any], body: _Body) -> Answer | None:
+        """Call the application here, in the event loop. None if it would wait."""
+        try:
+            with waiting.nothing_waits():
+                return self._call(scope, body, time.monotonic())
+        except waiting.WouldWait:
+            return None
 
     async def _read(self, headers: RawHeaders, receive: Receive, body: _Body) -> None:
         """Read the body, unless there is none or it is said to be too large."""

@@ -5,12 +5,14 @@ The line names the rule of the route, never the path: paths contain tokens and a
 
 import logging
 from time import perf_counter
+from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
+from flask.globals import request_ctx
 
 from domain_rules.user_ids import homeserver_in
 from identity.core import metrics, tracing
-from identity.core.logging import say_whole
+from identity.core.logging import RequestLine
 from identity.networks import is_trusted_peer
 from identity.problems import Problem, TooManyInvitations, TooManyMails, TooManyTries
 
@@ -43,18 +45,21 @@ def begin() -> None:
 
 def finish(response: Response) -> Response:
     """Count the request and log it. The answer names its id."""
-    seconds = perf_counter() - g.began
-    rule, method, status = request.url_rule, request.method, response.status_code
-    labels = {
-        "listener": str(current_app.config["LISTENER"]),
-        "route": UNMATCHED if rule is None else rule.rule,
-    }
-    method = method if method in METHODS else "other"
-    metrics.HTTP_REQUESTS.inc(**labels, method=method, status=str(status))
-    metrics.HTTP_SECONDS.observe(seconds, **labels)
+    context, facts = request_ctx._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  a proxy costs each time
+    seconds = perf_counter() - facts.began
+    rule, status = context.request.url_rule, response.status_code
+    listener = str(context.app.config["LISTENER"])
+    route = UNMATCHED if rule is None else rule.rule
+    method = context.request.method
+    if method not in METHODS:
+        method = "other"
+    metrics.HTTP_REQUESTS.inc(listener=listener, route=route, method=method, status=str(status))
+    metrics.HTTP_SECONDS.observe(seconds, listener=listener, route=route)
     response.headers[HEADER] = request_id()
-    facts = {**labels, "method": method, "status": status, "ms": round(seconds * 1000, 1)}
-    say_whole(log, "request", facts | _caller() | tracing.facts())
+    if log.isEnabledFor(logging.INFO):
+        common = (("listener", listener), ("route", route), ("method", method), ("status", status))
+        said = {"ms": round(seconds * 1000, 1), **_caller(facts), **tracing.facts()}
+        log.handle(RequestLine(log, common, said))
     return response
 
 
@@ -89,10 +94,10 @@ def _given_id() -> str | None:
     return given if is_trusted_peer(request.remote_addr or "", trusted) else None
 
 
-def _caller() -> dict[str, str]:
-    """The homeserver whose credential or whose user's token the request had."""
-    named = g.get("named_homeserver")
-    account = g.get("identity_account")
+def _caller(facts: Any) -> dict[str, str]:
+    """The homeserver whose credential or whose user's token the request had. `facts`: Flask's `g`."""
+    named = facts.get("named_homeserver")
+    account = facts.get("identity_account")
     if named is None and account is not None:
         named = homeserver_in(account.user_id)
     return {"homeserver": named} if named else {}

@@ -12,6 +12,7 @@ from identity.problems import TooMuchAtOnce, Unavailable, WrongParameter
 from identity.threepids import lookup as lookups
 from identity.threepids.callers import Caller
 from identity.threepids.lookup import Algorithm
+from identity.web.from_memory import answers_from_memory
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_guards import V2, caller, signed_in, signed_in_by_query
 from identity.web.request_context import services
@@ -35,6 +36,7 @@ class Lookup(Body):
 
 
 @details.get("/hash_details")
+@answers_from_memory
 def hash_details() -> Response:
     """The pepper and the algorithms. Synapse sends its user's token in the query."""
     pepper = caller().pepper

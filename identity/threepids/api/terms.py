@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from identity.threepids import accounts
+from identity.web.from_memory import answers_from_memory
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_guards import V2, caller, signed_in_before_terms
@@ -27,6 +28,7 @@ class Acceptance(Body):
 
 
 @reading.get("/terms")
+@answers_from_memory
 def terms() -> Response:
     """All policies in all languages."""
     return jsonify(policies=services.terms.described())

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
+from identity.web.from_memory import answers_from_memory
 from identity.web.guards import anyone
 from identity.web.matrix_guards import V2
 
@@ -13,12 +14,14 @@ blueprint.before_request(anyone)
 
 
 @blueprint.get("/_matrix/identity/versions")
+@answers_from_memory
 def versions() -> Response:
     """The supported versions. This path is not below a version."""
     return jsonify(versions=VERSIONS)
 
 
 @blueprint.get(V2, strict_slashes=False)
+@answers_from_memory
 def ping() -> Response:
     """The status check by which clients recognise an identity server."""
     return jsonify({})
