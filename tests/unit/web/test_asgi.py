@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from identity.core.waiting import about_to_wait
 from identity.web.asgi import SMALL, Bridge
 
 MAX_BODY = 100_000
@@ -318,3 +319,47 @@ def test_the_end_of_the_process_is_told_once():
 def test_nothing_but_requests_is_served():
     with pytest.raises(ValueError, match="websocket"):
         ask(Recorder(), Client(type="websocket"))
+
+
+class Where:
+    """A WSGI application that notes in which threads it was called, and perhaps waits at the end."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self.threads: list[str] = []
+        self._waits = waits
+
+    def __call__(self, environ, start_response):
+        self.threads.append(threading.current_thread().name.partition("_")[0])
+        if self._waits:
+            about_to_wait()
+        start_response("200 OK", [])
+        return [b"done"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "waits", "threads"),
+    [
+        ({}, False, ["MainThread"]),
+        ({}, True, ["MainThread", "request"]),
+        ({"raw_path": b"/start"}, False, ["request"]),
+        ({"method": "POST"}, False, ["request"]),
+        ({"method": "HEAD"}, False, ["request"]),
+        ({"headers": lengthy(0)}, False, ["request"]),
+        ({"headers": lengthy(MAX_BODY + 1)}, False, ["request"]),
+    ],
+    ids=["from memory", "would wait", "another path", "POST", "HEAD", "empty body", "large body"],
+)
+def test_what_is_answered_from_memory_needs_no_thread(scope, waits, threads):
+    app = Where(waits=waits)
+    client = Client(**{"method": "GET", "raw_path": b"/quick"} | scope)
+    ask(app, client, from_memory=[b"/quick"])
+    assert (client.status, client.answer, app.threads) == (200, b"done", threads)
+
+
+def test_a_request_with_two_hosts_is_refused_before_it_is_tried():
+    app = Where(waits=False)
+    two = [(b"host", b"guichet.example"), (b"host", b"other.example")]
+    client = ask(
+        app, Client(method="GET", raw_path=b"/quick", headers=two), from_memory=[b"/quick"]
+    )
+    assert (client.status, app.threads) == (400, [])
