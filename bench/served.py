@@ -62,4 +62,6 @@ def _connection() -> psycopg.Connection[tuple[str, str]]:
     return connection
 
 
-asgi = Bridge(wsgi, threads=THREADS, max_body=MAX_BODY)
+# As Guichet's own views of this kind: what is in memory needs no thread.
+FROM_MEMORY = (b"/constant", *(b"/patterns/%d" % size for size in PATTERNS))
+asgi = Bridge(wsgi, threads=THREADS, max_body=MAX_BODY, from_memory=FROM_MEMORY)

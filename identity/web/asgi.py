@@ -126,9 +126,13 @@ class Bridge:
         except _RefusedError as refused:
             metrics.HTTP_UNSERVED.inc(status=str(int(refused.answer.status)))
             return refused.answer
-        if body.length is None and scope["method"] == "GET":
-            if scope["raw_path"] in self._from_memory and (answer := self._try(scope, body)):
-                return answer
+        is_small = body.length is None and scope["method"] == "GET"
+        if (
+            is_small
+            and scope["raw_path"] in self._from_memory
+            and (answer := self._try(scope, body))
+        ):
+            return answer
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._call, scope, body, time.monotonic())
 
