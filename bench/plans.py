@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import load as loads
+from . import rows
 from .http import INFO, LATE
 from .installation import MANY, Installation, installation, token_of
 from .load import Load, Request, Target, write
@@ -35,7 +35,7 @@ def measure() -> Iterator[Row]:
     with servers.explained(MANY) as (target, log):
         for name, asked in _hot(servers):
             found[name] = _explained(target, log, asked)
-    if loads.rounds == ROUNDS:
+    if rows.rounds == ROUNDS:
         told = [
             [f"{name}: {statement}", *show(plan), ""]
             for name, plans in found.items()

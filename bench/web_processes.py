@@ -17,7 +17,8 @@ from tests.services.processes import Web
 from tests.services.waiting import LOOPBACK, free_port
 
 from .http import EARLY, INFO
-from .installation import RULES, Installation, Server, installation
+from .filling import RULES
+from .installation import Installation, Server, installation
 from .load import Load, Request, write
 from .rows import Row
 

@@ -1,0 +1,56 @@
+"""Runs a suite once more with the code of an older checkout, for its figures of before.
+
+Suites over HTTP ask both in turn. Those that run Guichet inside their own process cannot: they run
+again, in the older one's interpreter and with its packages, right after they ran here. It is this
+bench that measures both.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from . import rows
+from .rows import Row
+
+BENCH = Path(__file__).parent
+
+
+def with_before(found: Iterable[Row], suite: str, tree: Path) -> Iterator[Row]:
+    """The rows with the figures of before. `suite`: the name of its module.
+
+    Raises subprocess.CalledProcessError if the older code does not do what the suite asks.
+    """
+    before = _run(suite, tree)
+    for row in found:
+        yield replace(row, before=before.get(row.name))
+
+
+def _run(suite: str, tree: Path) -> dict[str, float]:
+    """The values of the rows by their names."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guichet-bench-")))
+        (folder / BENCH.name).symlink_to(BENCH)  # before that of the older one
+        done = subprocess.run(
+            [tree / ".venv" / "bin" / "python", "-m", __name__, suite, str(rows.rounds)],
+            env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{tree}"},
+            cwd=folder,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    # Suites of commands may say something; the rows are the last line.
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    _, name, rounds = sys.argv
+    rows.rounds = int(rounds)
+    suite = importlib.import_module(f"{__package__}.{name}")
+    print(json.dumps({row.name: row.value for row in suite.measure()}))
