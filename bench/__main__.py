@@ -30,6 +30,7 @@ from . import (
     mail_rates,
     mails,
     modules,
+    nights,
     older,
     orders,
     passwords,
@@ -65,6 +66,7 @@ SUITES: dict[str, Callable[[], Iterator[Row]]] = {
     "mail rates": mail_rates.measure,
     "mails": mails.measure,
     "modules": modules.measure,
+    "nights": nights.measure,
     "passwords": passwords.measure,
     "probes": probes.measure,
     "publishing": publishing.measure,
@@ -154,7 +156,7 @@ def _measure(name: str, results: Results, beside: Path | None) -> list[Row]:
     with machine.watched() as watched:
         rows = list(SUITES[name]())
         if beside and name in RUN_AGAIN:
-            rows = list(older.with_before(rows, RUN_AGAIN[name], beside))
+            rows = older.with_before(rows, older.run(RUN_AGAIN[name], beside))
     results[name] = {
         "commit": _commit(),
         **({"before": _commit(beside)} if beside else {}),

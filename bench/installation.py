@@ -28,7 +28,9 @@ from .filling import RULES
 from .load import Target
 
 FEW, MANY = 100_000, 1_000_000  # associations
-ACCOUNTS = filling.accounts_of(FEW)  # more than are remembered for two seconds when their turn comes
+ACCOUNTS = filling.accounts_of(
+    FEW
+)  # more than are remembered for two seconds when their turn comes
 WORKERS = 2  # processes of the web, as in deploy/systemd
 DURABLE = ("max_connections=300",)  # whatever else PostgreSQL's own defaults are
 EXPLAINED = (
@@ -43,6 +45,7 @@ GUNICORN = (
 )
 
 Server = Literal["granian", "gunicorn"]
+
 
 def token_of(number: int) -> str:
     """The token of an account; it serves for Sydent as well."""
@@ -161,18 +164,16 @@ class Installation:
             database.engine.dispose()
 
     @contextmanager
-    def explained(self, size: int) -> Iterator[tuple[Target, Path]]:
-        """A server whose statements PostgreSQL explains, and the log where it does."""
+    def explained(self, size: int) -> Iterator[Path]:
+        """PostgreSQL explains what connections that begin meanwhile ask: the log where it does."""
         self.database_url(size)
         name = self._databases[size]
         for setting in EXPLAINED:
             self._postgresql.execute(f"alter database {name} set {setting}")
-        web = self.processes.web(self.environment(size))
         assert self._postgresql.child
         try:
-            yield Target(web.url, [web.pid], self.stores), self._postgresql.child.log_path
+            yield self._postgresql.child.log_path
         finally:
-            web.stop()
             for setting in EXPLAINED:
                 self._postgresql.execute(f"alter database {name} reset {setting.split(' ')[0]}")
 

@@ -41,7 +41,7 @@ from .processor_time import used_seconds
 from .rows import GROWTH, Row
 from .smtp_sink import Sink, running_sink
 
-MAILS = 300  # of a round
+MAILS = 200  # of a round
 FEW, MANY = 2_000, 200_000  # mails that left before, and as many that wait
 INVITERS = 100
 MUST = {"codes": 300, "invitations": 200}  # a second

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +22,16 @@ from .rows import Row
 BENCH = Path(__file__).parent
 
 
-def with_before(found: Iterable[Row], suite: str, tree: Path) -> Iterator[Row]:
-    """The rows with the figures of before. `suite`: the name of its module.
+def with_before(found: Iterable[Row], before: Mapping[str, float]) -> list[Row]:
+    """The rows with their figures of before, by their names; None where there is none."""
+    return [replace(row, before=before.get(row.name)) for row in found]
+
+
+def run(suite: str, tree: Path) -> dict[str, float]:
+    """The figures of a suite, given as the name of its module, by the names of their rows.
 
     Raises subprocess.CalledProcessError if the older code does not do what the suite asks.
     """
-    before = _run(suite, tree)
-    for row in found:
-        yield replace(row, before=before.get(row.name))
-
-
-def _run(suite: str, tree: Path) -> dict[str, float]:
-    """The values of the rows by their names."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guichet-bench-")))
         (folder / BENCH.name).symlink_to(BENCH)  # before that of the older one
@@ -52,5 +50,5 @@ def _run(suite: str, tree: Path) -> dict[str, float]:
 if __name__ == "__main__":
     _, name, rounds = sys.argv
     rows.rounds = int(rounds)
-    suite = importlib.import_module(f"{__package__}.{name}")
-    print(json.dumps({row.name: row.value for row in suite.measure()}))
+    module = importlib.import_module(f"{__package__}.{name}")
+    print(json.dumps({row.name: row.value for row in module.measure()}))

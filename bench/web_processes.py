@@ -16,13 +16,13 @@ from tests.services.children import children_of
 from tests.services.processes import Web
 from tests.services.waiting import LOOPBACK, free_port
 
-from .http import EARLY, INFO
 from .filling import RULES
+from .http import EARLY, INFO
 from .installation import Installation, Server, installation
 from .load import Load, Request, write
 from .rows import Row
 
-STARTS = 3
+STARTS = 5
 REVISIONS = 3
 WATCHED = 3.0  # seconds after a publication
 
