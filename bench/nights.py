@@ -25,11 +25,8 @@ from .rows import GROWTH, Row
 from .spent import Meter
 
 FEW, MANY = 20_000, 200_000  # rows of each kind
-STEPS = (
-    *("unconfirmed requests", "mails", "jobs done"),
-    *("addresses of ended invitations", "invitations"),
-)
-TABLES = ("outbox", "mails", "third_party_invitations", "verification_requests")
+STEPS = ("mails", "jobs done", "addresses of ended invitations", "invitations")
+TABLES = ("outbox", "mails", "third_party_invitations")
 LATER = timedelta(days=400)  # when all terms of what is over have ended
 
 
