@@ -2,7 +2,7 @@
 
 PostgreSQL itself explains what it is asked (auto_explain), so the plans are those of the statements
 that requests and workers really send, with their parameters and the rows they met. Besides, 100,000
-mails left yesterday and as many wait.
+mails left yesterday, as many wait, and what else they read has 100,000 rows each.
 """
 
 import json
@@ -15,15 +15,18 @@ from typing import Any
 
 from sqlalchemy import select, text
 
+from identity.core.clock import utc_now
 from identity.core.outbox import Lane
 from identity.invitations import room_agreement
 from identity.invitations.models import ThirdPartyInvitation
 from identity.services import WorkerServices, build_worker_services
 from identity.settings import Settings
 from tests.services.keys import WORKER_KEYS
+from tests.worlds.many_rows import fill
 from workers import tasks
 
 from . import rows
+from .filling import MAILS_EVERY
 from .http import INFO, LATE
 from .installation import MANY, Installation, installation, token_of
 from .load import Load, Request, Target, write
@@ -38,6 +41,17 @@ SCANNED = 1_000  # rows that a statement may read one after the other
 SCAN = "  !!! reads all of {}"
 MOST = {"requestToken": 6, "store-invite": 6}
 CODES, INVITATIONS = "t%@open.example", "i%@open.example"  # see orders.py
+# Of what a worker reads; others have as many by filling.py.
+READ = ("accounts", "third_party_invitations", "verification_requests")
+MORE = (
+    """insert into validation_sessions (id, address, secret_hash, sealed_secret, user_id, device,
+    language, send_attempt, created_at, asked_at) select gen_random_uuid(), 'v' || n || '@open.example',
+    '', '', '@p' || n || '\\:agents.example', '', 'en', 1, now(), now()
+    from generate_series(1, :rows) as n""",
+    """insert into one_time_codes (id, purpose, subject, generation, digits, alive_until, wrong,
+    wrong_held) select gen_random_uuid(), 'validation', gen_random_uuid()::text, 1, 6, now(), 0, 0
+    from generate_series(1, :rows) as n""",
+)
 OVERDUE = """
 update outbox set due_at = now() - interval '1 day'
 where subject_id in (select id from mails where address like :like) and done_at is null
@@ -51,6 +65,7 @@ LOGGED = re.compile(r"LOG:  duration: [\d.]+ ms  plan:\n((?:\t.*\n)+)")
 def measure() -> Iterator[Row]:
     """Run the suite."""
     servers = installation()
+    _fill(servers)
     found: dict[str, list[Explained]] = {}
     with servers.explained(MANY) as log, ExitStack() as stack:
         for is_internal in (False, True):
@@ -114,6 +129,19 @@ def long_scans(plan: dict[str, Any]) -> Iterator[str]:
         yield f"{plan['Relation Name']} ({read * plan['Actual Loops']:,} rows)"
     for each in plan.get("Plans", ()):
         yield from long_scans(each)
+
+
+def _fill(servers: Installation) -> None:
+    """As many rows of other tables as of mails: a scan of a short one would not be seen."""
+    size = MANY // MAILS_EVERY
+    with servers.database(MANY) as database:
+        with database.transaction() as session:
+            fill(session, utc_now(), size, tables=READ)
+            for statement in MORE:
+                session.execute(text(statement), {"rows": size})
+        connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with connection:
+            connection.execute(text("vacuum analyze"))
 
 
 def _hot(servers: Installation) -> Iterator[tuple[str, Path]]:
