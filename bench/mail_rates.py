@@ -42,7 +42,7 @@ from .rows import GROWTH, Row
 from .smtp_sink import Sink, running_sink
 
 MAILS = 200  # of a round
-FEW, MANY = 2_000, 200_000  # mails that left before, and as many that wait
+FEW, MANY = 2_000, 100_000  # mails that left before, and as many that wait
 INVITERS = 100
 MUST = {"codes": 300, "invitations": 200}  # a second
 MOST_STATEMENTS = 6
