@@ -85,7 +85,7 @@ sure: $(VENV)/.test  ## Check format, style, types and directions of imports (a 
 	@$(BIN)/python -m tests.architecture.lengths
 
 bench: DEBIAN = wrk
-bench: debian $(VENV)/.test $(SYNAPSE)/.ready $(SYDENT)/.ready  ## Measure speed, as ratios in one run (a quarter of an hour; ARGS=hash_details)
+bench: debian $(VENV)/.test $(SYNAPSE)/.ready $(SYDENT)/.ready  ## Measure speed, as ratios in one run (a quarter of an hour; ARGS=hash_details, or "--beside PATH")
 	$(BIN)/python -m bench $(ARGS)
 
 migration: $(VENV)/.test  ## Write the next migration from the tables: make migration m="what changes"

@@ -6,7 +6,6 @@ A word picks the suites it is part of the name of, or single rows of a suite tha
 import argparse
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from . import (
     changes,
@@ -27,17 +25,21 @@ from . import (
     http,
     installation,
     lists,
-    load,
     lookups,
+    machine,
     mail_rates,
     mails,
     modules,
+    nights,
+    older,
     orders,
     passwords,
     plans,
     probes,
     publishing,
+    rows as figures,
     scale,
+    tables,
     web_processes,
 )
 from .rows import ROUNDS, Row
@@ -64,37 +66,52 @@ SUITES: dict[str, Callable[[], Iterator[Row]]] = {
     "mail rates": mail_rates.measure,
     "mails": mails.measure,
     "modules": modules.measure,
+    "nights": nights.measure,
     "passwords": passwords.measure,
     "probes": probes.measure,
     "publishing": publishing.measure,
     "scale": scale.measure,
 }
-ON_DEMAND = {"scale"}  # takes most of an hour, so it runs only when it is named whole
+# A minute to an hour each, for what no target asks: these run only when they are named whole.
+ON_DEMAND = {"changes", "console", "mails", "passwords", "scale"}
+# What runs Guichet in the bench's own process or as commands: once more in an older checkout.
+RUN_AGAIN = {
+    "commands": "commands",
+    "mail rates": "mail_rates",
+    "probes": "probes",
+    "publishing": "publishing",
+}
 Results = dict[str, Any]
 
 
-def main(words: list[str]) -> int:
-    """Run what is wanted. Return the exit status: 1 if a figure misses its bound."""
+def main(words: list[str], beside: Path | None = None) -> int:
+    """Run what is wanted. Return the exit status: 1 if a figure misses its bound.
+
+    `beside`: an older checkout that is measured too.
+    """
     # As Ctrl-C: whatever ends the bench, its servers end with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     wanted = choose(words, results)
-    began, load_before = time.monotonic(), os.getloadavg()
+    installation.beside = beside
+    began = time.monotonic()
     rows: list[Row] = []
+    machines: dict[str, Mapping[str, Any]] = {}
     failed = False
     try:
         for name in wanted:
             console.print(f"{name} …", style="dim")
             try:
-                found = _measure(name, results)
+                found = _measure(name, results, beside)
             except (Exception, SystemExit):  # noqa: BLE001  the others are measured all the same
                 console.print_exception(max_frames=4)
                 failed = True
             else:
+                machines[name] = results[name]["machine"]
                 wanted_rows = [row for row in found if is_wanted(words, name, row.name)]
                 rows += wanted_rows
-                _tell(console, wanted_rows)
+                tables.tell(console, wanted_rows)
     except KeyboardInterrupt:
         console.print("interrupted: what was measured until then follows")
         failed = True
@@ -102,12 +119,11 @@ def main(words: list[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # it ends already, and leaves nothing behind
         installation.close()
-    _show(console, rows)
+    tables.show_rows(console, rows)
+    tables.show_machine(console, machines)
     minutes = (time.monotonic() - began) / 60
-    console.print(
-        f"{_commit()}, {os.cpu_count()} cores, load {_told(load_before)} before and {_told(os.getloadavg())}"
-        f" after, {minutes:.1f} minutes"
-    )
+    told = f", beside {_commit(beside)}" if beside else ""
+    console.print(f"{_commit()}{told}, {os.cpu_count()} cores, {minutes:.1f} minutes")
     return 0 if not failed and all(row.is_reached for row in rows) else 1
 
 
@@ -135,59 +151,46 @@ def is_wanted(words: Collection[str], suite: str, row: str = "") -> bool:
     )
 
 
-def _measure(name: str, results: Results) -> list[Row]:
+def _measure(name: str, results: Results, beside: Path | None) -> list[Row]:
     """Run a suite and keep its rows in `results` and in the file; other suites keep theirs."""
-    before, began = os.getloadavg(), time.monotonic()
-    rows = list(SUITES[name]())
+    with machine.watched() as watched:
+        rows = list(SUITES[name]())
+        if beside and name in RUN_AGAIN:
+            rows = older.with_before(rows, older.run(RUN_AGAIN[name], beside))
     results[name] = {
         "commit": _commit(),
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "load": [before[0], os.getloadavg()[0]],
-            "seconds": round(time.monotonic() - began),
-        },
+        **({"before": _commit(beside)} if beside else {}),
+        "machine": watched | {"quiet": machine.is_quiet(watched)},
         "rows": [asdict(row) | {"reached": row.is_reached} for row in rows],
     }
-    if load.rounds != ROUNDS:
+    if figures.rounds != ROUNDS:
         return rows
     known = {each: results[each] for each in sorted(results) if each in SUITES}
     RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     return rows
 
 
-def _show(console: Console, rows: list[Row]) -> None:
-    table = Table("what", "measured", "must", "", box=None, pad_edge=False)
-    for row in rows:
-        mark = "" if not row.must else "yes" if row.is_reached else "NO"
-        table.add_row(row.name, f"{row.value:,.2f} {row.unit}", row.must, mark)
-    console.print(table)
-
-
-def _tell(console: Console, rows: list[Row]) -> None:
-    """Print what stands behind the figures of a suite, as soon as it has run."""
-    for row in rows:
-        if row.detail:
-            console.print(f"{row.name}: {row.detail}", style="dim", soft_wrap=True)
-
-
 def _rows(results: Mapping[str, Any], suite: str) -> list[Mapping[str, Any]]:
     return results[suite]["rows"] if suite in results else []
 
 
-def _commit() -> str:
+def _commit(tree: Path = RESULTS.parent) -> str:
     """What git calls the code that runs; `-dirty` if it is not as committed."""
     command = ["git", "describe", "--always", "--dirty"]
-    said = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False)
+    said = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return said.stdout.strip() or "not of git"
-
-
-def _told(load: tuple[float, float, float]) -> str:
-    return f"{load[0]:.1f}"
 
 
 def _suites() -> str:
     return f"Suites: {', '.join(SUITES)}."
+
+
+def _checkout(text: str) -> Path:
+    """A checkout of Guichet with its own environment."""
+    tree = Path(text).resolve()
+    if not (tree / ".venv" / "bin" / "guichet").exists():
+        raise argparse.ArgumentTypeError(f"{tree} has no .venv: make .venv/.test there")
+    return tree
 
 
 if __name__ == "__main__":
@@ -199,6 +202,12 @@ if __name__ == "__main__":
         default=ROUNDS,
         help="of each load; with fewer, for a first look, results.json is not written",
     )
+    parser.add_argument(
+        "--beside",
+        type=_checkout,
+        metavar="PATH",
+        help="another checkout, with its own .venv, whose figures stand beside as those of before",
+    )
     given = parser.parse_args()
-    load.rounds = given.rounds
-    sys.exit(main(given.word))
+    figures.rounds = given.rounds
+    sys.exit(main(given.word, given.beside))

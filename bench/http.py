@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from . import served
-from .comparing import cpu_to, figures, rate_to
-from .installation import ACCOUNTS, RULES, installation, token_of
+from .comparing import cpu_to, figures, growth, rate_to
+from .filling import RULES, accounts_of
+from .installation import ACCOUNTS, FEW, MANY, installation, token_of
 from .load import Load, Request, in_turn, write
 from .rows import Row
 from .sydent import sydent
@@ -41,16 +42,17 @@ def hash_details() -> Iterator[Row]:
     servers = installation()
     every = [
         Request("GET", "/_matrix/identity/v2/hash_details", token_of(number))
-        for number in range(ACCOUNTS)
+        for number in range(accounts_of(MANY))
     ]
-    one, many = (
-        write(servers.folder / name, asked)
-        for name, asked in (("hash_details", every[:1]), ("hash_details of many", every))
+    one, many, all_of_many = (
+        write(servers.folder / f"hash_details of {len(asked)}", asked)
+        for asked in (every[:1], every[:ACCOUNTS], every)
     )
     found = in_turn(
         {
             "granian": Load(servers.guichet(), one),
             "granian, many accounts": Load(servers.guichet(), many),
+            f"granian, many accounts, {MANY:,}": Load(servers.guichet(size=MANY), all_of_many),
             "gunicorn": Load(servers.guichet("gunicorn"), one),
             **_constants(),
             "Sydent": Load(sydent(), many),
@@ -66,6 +68,10 @@ def hash_details() -> Iterator[Row]:
     yield rate_to("hash_details, to Sydent", found["granian"], found["Sydent"], at_least=1)
     yield rate_to(
         "hash_details of many accounts, to Sydent", found["granian, many accounts"], found["Sydent"]
+    )
+    yield growth(
+        f"hash_details of many accounts among {MANY:,} associations, to {FEW:,}, CPU",
+        *(found[f"granian, many accounts, {MANY:,}"], found["granian, many accounts"]),
     )
 
 

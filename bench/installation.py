@@ -1,35 +1,36 @@
 """Guichet as an operator runs it: durable PostgreSQL, Redis, limits on, and two processes of the web.
 
 What deploy/systemd starts, `guichet web`, is the server of every figure; `gunicorn wsgi:app` with as
-many threads stands beside it, and so do the anchors of served.py, on both.
+many threads stands beside it, and so do the anchors of served.py, on both. With `--beside`, so does
+the `guichet web` of an older checkout, with its own packages, servers and data like ours.
 """
 
 import tempfile
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import text
 
-from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import UPGRADE
-from identity.core.journal import Actor
-from identity.threepids import pepper_rotation
 from tests.services.keys import KEYS
 from tests.services.postgresql import PostgreSQLServer
-from tests.services.processes import Processes, Web
+from tests.services.processes import BIN, ROOT, Processes, Web
 from tests.services.redis_server import RedisServer
 from tests.services.smtp import Relay
 
-from . import served
+from . import filling, served
+from .filling import RULES
 from .load import Target
 
 FEW, MANY = 100_000, 1_000_000  # associations
-RULES = 33_000
-ACCOUNTS = 40_000  # each has one token, and is in no memory of two seconds when its turn comes
+ACCOUNTS = filling.accounts_of(
+    FEW
+)  # more than are remembered for two seconds when their turn comes
 WORKERS = 2  # processes of the web, as in deploy/systemd
 DURABLE = ("max_connections=300",)  # whatever else PostgreSQL's own defaults are
 EXPLAINED = (
@@ -44,28 +45,6 @@ GUNICORN = (
 )
 
 Server = Literal["granian", "gunicorn"]
-
-TOKENS = """
-insert into identity_tokens (token_hash, user_id, created_at, last_used_at)
-select encode(sha256(convert_to('token-' || n, 'UTF8')), 'hex'),
-       '@p' || n || '\\:agents.example', now(), now()
-from generate_series(0, :accounts - 1) as n
-"""
-ASSOCIATIONS = """
-insert into associations (medium, address, user_id, bound_at)
-select 'email', 'p' || n || '@d' || n % :rules || '.example', '@p' || n || '\\:agents.example', now()
-from generate_series(0, :size - 1) as n
-order by 2
-"""
-HASHES = """
-insert into lookup_hashes (hash, pepper_number, medium, address)
-select rtrim(translate(encode(sha256(convert_to(address || ' email ' || pepper, 'UTF8')),
-       'base64'), '+/', '-_'), '='), number, medium, address
-from associations, lookup_peppers
-order by 1
-"""
-# Sorted in memory, and no row is looked up that is known to be there: half a minute less.
-QUICKLY = "set local work_mem = '512MB'; set local session_replication_role = replica"
 
 
 def token_of(number: int) -> str:
@@ -91,7 +70,10 @@ def network_of(number: int) -> str:
 class Installation:
     """The servers. Each is started when it is first asked for, and ends with the block."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(
+        self, stack: ExitStack, *, tree: Path = ROOT, older: "Installation | None" = None
+    ) -> None:
+        """`tree`: the checkout that is installed. `older`: the one that is measured beside."""
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guichet-bench-")))
         folder.chmod(0o755)  # PostgreSQL runs as another user than root
         for name in ("postgresql", "redis", "guichet"):
@@ -107,7 +89,9 @@ class Installation:
             stack.callback(end)
             server.start()
         self.folder = folder
-        self.processes = Processes(folder / "guichet")
+        programs = BIN if tree == ROOT else tree / ".venv" / "bin"
+        self.processes = Processes(folder / "guichet", tree=tree, programs=programs)
+        self._older = older
         stack.callback(self._end_all)
         self._databases: dict[int, str] = {}
         self._started: dict[Hashable, Web] = {}
@@ -120,13 +104,15 @@ class Installation:
     def guichet(self, server: Server = "granian", size: int = FEW) -> Target:
         """The public site, of a database with so many associations."""
         env, start = self.environment(size), self.processes
-        return self._target(
+        target = self._target(
             ("guichet", server, size),
             {
                 "granian": lambda: start.web(env, "--workers", str(WORKERS)),
                 "gunicorn": lambda: start.gunicorn(env, *GUNICORN),
             }[server],
         )
+        is_compared = self._older and server == "granian"
+        return replace(target, before=self._older.guichet(size=size)) if is_compared else target
 
     def anchors(self, server: Server = "granian", size: int = FEW) -> Target:
         """The application of served.py, on the same server."""
@@ -165,7 +151,7 @@ class Installation:
         if size not in self._databases:
             self._databases[size] = self._postgresql.create_database(self._databases[0])
             with self.database(size) as database:
-                _fill(database, size)
+                filling.fill(database, size)
         return self._postgresql.url(self._databases[size])
 
     @contextmanager
@@ -178,18 +164,16 @@ class Installation:
             database.engine.dispose()
 
     @contextmanager
-    def explained(self, size: int) -> Iterator[tuple[Target, Path]]:
-        """A server whose statements PostgreSQL explains, and the log where it does."""
+    def explained(self, size: int) -> Iterator[Path]:
+        """PostgreSQL explains what connections that begin meanwhile ask: the log where it does."""
         self.database_url(size)
         name = self._databases[size]
         for setting in EXPLAINED:
             self._postgresql.execute(f"alter database {name} set {setting}")
-        web = self.processes.web(self.environment(size))
         assert self._postgresql.child
         try:
-            yield Target(web.url, [web.pid], self.stores), self._postgresql.child.log_path
+            yield self._postgresql.child.log_path
         finally:
-            web.stop()
             for setting in EXPLAINED:
                 self._postgresql.execute(f"alter database {name} reset {setting.split(' ')[0]}")
 
@@ -207,9 +191,7 @@ class Installation:
             self.processes.run("guichet", *command, env=environment, within=300)
         database = Database(make_engine(environment["GUICHET_DATABASE_URL"], UPGRADE))
         with database.transaction() as session:
-            pepper = pepper_rotation.begin(session, utc_now())
-            pepper_rotation.finish(session, utc_now(), pepper, Actor("bench", "here"))
-            session.execute(text(TOKENS), {"accounts": ACCOUNTS})
+            session.execute(text(filling.PEPPER))
         database.engine.dispose()
 
     def _target(self, key: Hashable, start: Callable[[], Web]) -> Target:
@@ -222,29 +204,20 @@ class Installation:
 
 
 _kept = ExitStack()
+beside: Path | None = None  # an older checkout that is measured too
 
 
 @cache
 def installation() -> Installation:
     """The one of this run: suites share it, since it takes a minute to fill."""
-    return Installation(_kept)
+    older = Installation(_kept, tree=beside) if beside else None
+    return Installation(_kept, older=older)
 
 
 def close() -> None:
     """End all servers and delete their files."""
     _kept.close()
     installation.cache_clear()
-
-
-def _fill(database: Database, size: int) -> None:
-    with database.transaction() as session:
-        session.execute(text(QUICKLY))
-        session.execute(text(ASSOCIATIONS), {"size": size, "rules": RULES})
-        session.execute(text("analyze associations"))
-        session.execute(text(HASHES))
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("vacuum analyze"))
-        connection.execute(text("checkpoint"))
 
 
 def _plain(url: str) -> str:

@@ -6,14 +6,14 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import requests
 
+from . import rows
 from .processor_time import used_seconds
-from .rows import ROUNDS
 
 SCRIPT = Path(__file__).with_name("load.lua")
 CONNECTIONS = 16
@@ -38,28 +38,36 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """A server. `server`, `stores`: the process ids whose time counts, with all their children."""
+    """A server. `server`, `stores`: the process ids whose time counts, with all their children.
+
+    `before`: the same of an older checkout, which is asked the same in turn with it.
+    """
 
     url: str
     server: Sequence[int]
     stores: Sequence[int] = ()
+    before: "Target | None" = None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run came to: answers a second, and milliseconds."""
+    """What a run came to: answers a second, and milliseconds. `before`: of the older checkout."""
 
     rate: float
     cpu_ms: float  # of the server's processes, for each answer
     stores_cpu_ms: float  # of PostgreSQL and Redis, for each answer
     median_ms: float
     p99_ms: float
+    before: "Measured | None" = None
 
     def __str__(self) -> str:
-        return (
+        told = (
             f"{self.rate:,.0f}/s, CPU {self.cpu_ms:.2f} + {self.stores_cpu_ms:.2f} ms, "
             f"median {self.median_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
         )
+        if self.before is None:
+            return told
+        return f"{told}; {self.rate / self.before.rate:.2f} x what it was: {self.before}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,9 @@ class Load:
         """`asked`: made by `write`."""
         self._target, self._asked = target, asked
         self._seconds, self._connections = seconds, connections
+        self.before = target.before and Load(
+            target.before, asked, seconds=seconds, connections=connections
+        )
 
     def measure(self) -> Measured:
         """One run. Raises SystemExit if one answer is an error: then nothing was measured."""
@@ -195,9 +206,6 @@ def write(path: Path, asked: Iterable[Request]) -> Path:
     return path
 
 
-rounds = ROUNDS  # fewer, for a first look
-
-
 def in_turn(loads: Mapping[str, Load]) -> dict[str, Measured]:
     """The medians for each load, figure by figure.
 
@@ -205,15 +213,23 @@ def in_turn(loads: Mapping[str, Load]) -> dict[str, Measured]:
     """
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: make bench installs it")
-    for load in loads.values():
+    alternatives = {
+        (name, is_older): each
+        for name, load in loads.items()
+        for is_older, each in ((False, load), (True, load.before))
+        if each
+    }
+    for load in alternatives.values():
         load.ask_once()
-    taken: dict[str, list[Measured]] = {name: [] for name in loads}
-    for _ in range(rounds):
-        for name, load in loads.items():
-            taken[name].append(load.measure())
-    return {name: medians(runs) for name, runs in taken.items()}
+    taken: dict[tuple[str, bool], list[Measured]] = {key: [] for key in alternatives}
+    for _ in range(rows.rounds):
+        for key, load in alternatives.items():
+            taken[key].append(load.measure())
+    found = {key: medians(runs) for key, runs in taken.items()}
+    return {name: replace(found[name, False], before=found.get((name, True))) for name in loads}
 
 
 def medians(runs: Iterable[Measured]) -> Measured:
     """The median of each figure."""
-    return Measured(*map(statistics.median, zip(*map(astuple, runs), strict=True)))
+    figures = zip(*(astuple(replace(run, before=None))[:-1] for run in runs), strict=True)
+    return Measured(*map(statistics.median, figures))

@@ -35,37 +35,17 @@ from tests.worlds.services import begin_federation, sample_rules
 from tests.worlds.statements import statements
 from workers import tasks
 
+from . import rows
+from .filling import OTHERS
 from .processor_time import used_seconds
-from .rows import ROUNDS, Row
+from .rows import GROWTH, Row
 from .smtp_sink import Sink, running_sink
 
-MAILS = 300  # of a round
-FEW, MANY = 2_000, 200_000  # mails that left before, and as many that wait
+MAILS = 200  # of a round
+FEW, MANY = 2_000, 100_000  # mails that left before, and as many that wait
 INVITERS = 100
 MUST = {"codes": 300, "invitations": 200}  # a second
-MOST_STATEMENTS, MOST_GROWTH = 6, 1.3
-
-# Mails of the day before, and of ten minutes ago: these wait behind those that are measured.
-OTHERS = """
-with made as (
-    insert into mails (id, template, address, mailbox, language, subject_id, state, created_at,
-                       due_at, handed_at, ended_at)
-    select gen_random_uuid(), 'client_verify', 'o' || n || '@old.example', 'o' || n || '@old.example',
-           'fr', gen_random_uuid(), case when n % 2 = 0 then 'handed' else 'waiting' end, at, at,
-           case when n % 2 = 0 then at end, case when n % 2 = 0 then at end
-    from generate_series(1, 2 * :number) n,
-         lateral (select now() - (case when n % 2 = 0 then 1440 else 10 end || ' minutes')::interval
-                  + (n || ' ms')::interval as at) moment
-    returning id, state, due_at
-), jobs as (
-    insert into outbox (id, errand, lane, subject_id, created_at, due_at, attempts, uncertain, done_at)
-    select gen_random_uuid(), 'mail', 'urgent', id, due_at, due_at,
-           case when state = 'handed' then 1 else 0 end, 0, case when state = 'handed' then due_at end
-    from made
-)
-insert into mail_tries (mail_id, attempt, began_at, ended_at, outcome, reply)
-select id, 1, due_at, due_at, 'handed', '250 2.0.0 queued' from made where state = 'handed'
-"""
+MOST_STATEMENTS = 6
 
 
 @dataclass(frozen=True)
@@ -161,7 +141,7 @@ def measure() -> Iterator[Row]:
         }
         for name, (order, lane) in kinds.items():
             found: dict[int, list[Measured]] = {FEW: [], MANY: []}
-            for _ in range(ROUNDS + 1):
+            for _ in range(rows.rounds + 1):
                 for size, world in ((FEW, few), (MANY, many)):
                     found[size].append(world.measure(partial(order, world), lane))
             yield from _rows(name, found[FEW][1:], found[MANY][1:])  # the first one warms up
@@ -181,7 +161,7 @@ def _rows(name: str, few: list[Measured], many: list[Measured]) -> Iterator[Row]
         f"{name}: processor time with {MANY:,} mails waiting and as many of before, to {FEW:,}",
         cost[1] / cost[0],
         "x",
-        at_most=MOST_GROWTH,
+        at_most=GROWTH,
     )
 
 

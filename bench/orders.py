@@ -8,8 +8,9 @@ afterwards, and mail_rates.py says how many a second.
 import json
 from collections.abc import Callable, Iterator
 
-from .comparing import figures, rate_to
-from .installation import ACCOUNTS, installation, network_of, token_of, user_of
+from .comparing import figures, growth, late_to_median, rate_to
+from .filling import MAILS_EVERY, accounts_of
+from .installation import ACCOUNTS, MANY, installation, network_of, token_of, user_of
 from .load import PLACEHOLDER, Load, Request, in_turn, write
 from .rows import Row
 from .sydent import SLOW, sydent
@@ -51,10 +52,14 @@ def invitation_by(number: int) -> Request:
 
 def _compare(what: str, by: Callable[[int], Request]) -> Iterator[Row]:
     servers = installation()
-    asked = write(servers.folder / what, map(by, range(ACCOUNTS)))
+    asked, by_all = (
+        write(servers.folder / f"{what} by {accounts}", map(by, range(accounts)))
+        for accounts in (ACCOUNTS, accounts_of(MANY))
+    )
     found = in_turn(
         {
             "granian": Load(servers.guichet(), asked),
+            f"granian, {MANY:,}": Load(servers.guichet(size=MANY), by_all),
             "gunicorn": Load(servers.guichet("gunicorn"), asked),
             "Sydent": Load(sydent(), asked, **SLOW),
         }
@@ -64,10 +69,8 @@ def _compare(what: str, by: Callable[[int], Request]) -> Iterator[Row]:
     yield rate_to(
         f"{what}, to Sydent with its mail inside the request", ours, found["Sydent"], at_least=10
     )
-    yield Row(
-        f"{what}, 99th centile to median",
-        ours.p99_ms / ours.median_ms,
-        "x",
-        at_most=3,
-        detail=str(ours),
+    yield late_to_median(f"{what}, 99th centile to median", ours, at_most=3)
+    yield growth(
+        f"{what} among {MANY:,} associations and {MANY // MAILS_EVERY:,} mails, to a tenth, CPU",
+        *(found[f"granian, {MANY:,}"], ours),
     )

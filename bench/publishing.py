@@ -26,7 +26,7 @@ from .rows import Row
 
 RULES: Final = 33_000
 FEW, MANY = 100_000, 1_000_000  # associations, in one domain of each rule and in as many others
-TIMES: Final = 7
+TIMES: Final = 5
 ME: Final = Actor("bench", "here", "a measurement")
 FILL: Final = """insert into associations (medium, address, user_id, bound_at)
     select 'email', 'p' || n || '@d' || n % 66000 || '.example', '@p' || n || '\\:agents.example', now()

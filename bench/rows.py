@@ -5,12 +5,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+GROWTH = 1.3  # times the cost beside ten times the rows
 ROUNDS = 5
+rounds = ROUNDS  # of each alternative; fewer, for a first look
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure: `value` in `unit` (`x` is a ratio), and its bound; without one it is only shown."""
+    """A figure: `value` in `unit` (`x` is a ratio), and its bound; without one it is only shown.
+
+    `before`: the figure of the older checkout beside, None without one.
+    """
 
     name: str
     value: float
@@ -18,6 +23,7 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     detail: str = ""
+    before: float | None = None
 
     @property
     def is_reached(self) -> bool:
@@ -33,7 +39,7 @@ class Row:
         return f"≤ {self.at_most:g} {self.unit}" if self.at_most is not None else ""
 
 
-def in_turn(measures: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
+def in_turn(measures: Mapping[str, Callable[[], float]]) -> dict[str, float]:
     """The median for each alternative.
 
     All are measured once per round, so noise affects all alike.

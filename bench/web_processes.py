@@ -16,12 +16,13 @@ from tests.services.children import children_of
 from tests.services.processes import Web
 from tests.services.waiting import LOOPBACK, free_port
 
+from .filling import RULES
 from .http import EARLY, INFO
-from .installation import RULES, Installation, Server, installation
-from .load import Load, Request, write
+from .installation import Installation, Server, installation
+from .load import Load, Request, Target, write
 from .rows import Row
 
-STARTS = 3
+STARTS = 5
 REVISIONS = 3
 WATCHED = 3.0  # seconds after a publication
 
@@ -33,13 +34,15 @@ def memory() -> Iterator[Row]:
     bounds: dict[Server, int | None] = {"granian": 120, "gunicorn": None}
     for server, at_most in bounds.items():
         target = servers.guichet(server)
-        Load(target, asked).measure()
-        sizes = [_resident(pid) for pid in children_of(target.server[0])]
+        load = Load(target, asked)
+        for each in filter(None, (load, load.before)):
+            each.measure()
         yield Row(
             f"memory of a web process on {server}, {RULES:,} rules, 8 threads",
-            max(sizes),
+            _largest(target),
             "MiB",
             at_most=at_most,
+            before=_largest(target.before) if target.before else None,
         )
 
 
@@ -69,6 +72,11 @@ def revisions() -> Iterator[Row]:
     nodes = [servers.guichet().url, servers.guichet("gunicorn").url]
     longest = max(_publish(servers, nodes, str(number)) for number in range(REVISIONS))
     yield Row("a revision until every process answers by it", longest, "s", at_most=2)
+
+
+def _largest(target: Target) -> float:
+    """The MiB of its largest process."""
+    return max(_resident(pid) for pid in children_of(target.server[0]))
 
 
 def _resident(pid: int) -> float:

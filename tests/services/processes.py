@@ -43,16 +43,16 @@ class Web(Child):
 class Processes:
     """Each method starts one process and gives it back; all are ended with the test, their logs printed."""
 
-    def __init__(self, folder: Path, *, tree: Path = ROOT) -> None:
-        """`tree`: whose Guichet it is, this one unless told otherwise."""
-        self.folder, self.tree = folder, tree
+    def __init__(self, folder: Path, *, tree: Path = ROOT, programs: Path = BIN) -> None:
+        """`tree`: whose Guichet it is, this one unless told otherwise. `programs`: their folder."""
+        self.folder, self.tree, self.programs = folder, tree, programs
         self.started: list[Child] = []
 
     def start(self, *argv: str, env: Mapping[str, str], kind: type[Child] = Child) -> Child:
         """Any command of this environment: `start("guichet", "db", "upgrade", env=…)`."""
         program, *rest = argv
         child = kind(
-            [str(BIN / program), *rest],
+            [str(self.programs / program), *rest],
             log=self.folder / f"{len(self.started)}-{program}.log",
             env=self.environment(env),
             cwd=self.folder,
@@ -136,7 +136,8 @@ class Processes:
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Nothing of the shell's but what programs need to run; of GUICHET_* only what is given."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
-        paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.tree)}
+        path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
+        paths = {"PATH": path, "PYTHONPATH": str(self.tree)}
         paths["PYTHONUNBUFFERED"] = "1"
         data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "GUICHET_ENV_FILE": ""}
         # Many workers run side by side in the suite.
