@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from identity.bulk_invites import models as bulk_invites, ordering
 from identity.bulk_invites.models import BulkInvite
-from identity.core import outbox
+from identity.core import leases
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.services import Services
@@ -38,5 +38,5 @@ def _work_of(services: Services, session: Session, bulk_invite: BulkInvite) -> o
 
 def _keep(services: Services, session: Session, job: Job) -> None:
     """Lengthen the lease. Raises Later if another worker has the job, or nobody needs it."""
-    if not outbox.renew(session, job, services.now()):
+    if not leases.renew(session, job, services.now()):
         raise Later("another worker has taken it over", timedelta())

@@ -11,7 +11,7 @@ from sqlalchemy import delete, text
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
-from identity.core import continuity, outbox
+from identity.core import continuity, leases, outbox
 from identity.core.database import AWAY, Database, make_engine
 from identity.core.nodes import Node, NodeKind
 from identity.core.outbox import JobKind, Lane
@@ -233,7 +233,7 @@ def test_work_that_is_done_waits_no_longer(services, client, clock):
         outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     clock.advance(hours=1)
     with services.database.transaction() as session:
-        outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
+        leases.settle(session, leases.lease_next(session, clock(), Lane.URGENT), clock())
     assert readiness(client)[1]["status"] == "ready"
 
 
