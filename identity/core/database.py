@@ -1,12 +1,10 @@
 """The SQLAlchemy engine for PostgreSQL or SQLite, its transactions, and how times are stored."""
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -48,15 +46,13 @@ from .database_availability import Availability
 from .database_deadlines import WORK, Patience
 from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
+from .database_sqlite import READS_ONLY, make_sqlite_engine, overwrite_deleted
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
-from .private_files import narrow_if_there, private_file
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-SQLITE = b"SQLite format 3\0"  # how its files begin
-BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
 INCOMPLETE = {  # SQLSTATE
@@ -234,7 +230,7 @@ class Database:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
         self._refuse_if_away()
         with self._sessions(autoflush=False) as session:
-            connection = session.connection(execution_options={"guichet_reads_only": True})
+            connection = session.connection(execution_options={READS_ONLY: True})
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
             began = connection.get_transaction()
@@ -278,10 +274,7 @@ class Database:
         """
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
-                raw = connection.connection.driver_connection
-                if isinstance(raw, sqlite3.Connection):
-                    connection.rollback()
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                overwrite_deleted(connection)
 
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
@@ -312,12 +305,9 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     With `pooler=transaction` in the URL, PgBouncer or its like may stand in between. A SQLite file is readable by this user only.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        _keep_private(make_url(url).database)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        engine = make_sqlite_engine(url)
         event.listen(engine, "handle_error", _record_fault)
-        engine.update_execution_options(**{ASKING: {"guichet_reads_only": True}})
+        engine.update_execution_options(**{ASKING: {READS_ONLY: True}})
         return engine
     address, through_pooler = without_pooler(url)
     arguments = database_deadlines.connect_args(patience)
@@ -362,40 +352,3 @@ def _record_fault(context: ExceptionContext) -> None:
 def _ping(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(text("select 1"))
-
-
-def _keep_private(file: str | None) -> None:
-    if not file or file.startswith((":memory:", "file:")) or not Path(file).parent.is_dir():
-        return
-    if not _is_ours(Path(file)):
-        return  # a slip in the URL: SQLite refuses it, and its other readers need it as it is
-    private_file(Path(file))  # SQLite gives the files beside it the same mode
-    for beside in ("-wal", "-shm", "-journal"):
-        narrow_if_there(Path(file + beside))
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether it is a database of SQLite, or is to become one: it is empty, or not there yet."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(len(SQLITE)) in {b"", SQLITE}
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver sends BEGIN only at the first write: `_begin_sqlite` sends it earlier.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
-
-
-def _begin_sqlite(connection: Any) -> None:
-    # BEGIN IMMEDIATE: else two transactions that read first and write later could deadlock, or
-    # lease the same job.
-    reads_only = connection.get_execution_options().get("guichet_reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
