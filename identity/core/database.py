@@ -1,6 +1,5 @@
 """The SQLAlchemy engine for PostgreSQL or SQLite, its transactions, and how times are stored."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
-    ExceptionContext,
     MetaData,
     TypeDecorator,
     create_engine,
@@ -20,16 +18,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-    TimeoutError as NoConnection,
-)
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import (
     DeclarativeBase,
     InstrumentedAttribute,
@@ -41,9 +30,10 @@ from sqlalchemy.orm import (
 from identity.database_urls import without_pooler
 from identity.settings import Settings
 
-from . import database_deadlines, metrics
+from . import database_deadlines
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
+from .database_faults import AWAY, record_faults
 from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .database_sqlite import READS_ONLY, make_sqlite_engine, overwrite_deleted
@@ -51,22 +41,8 @@ from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
-NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
-INCOMPLETE = {  # SQLSTATE
-    "42703",  # no such column
-    "42P01",  # no such table
-    "3F000",  # no such schema
-    "42P10",  # no unique index for ON CONFLICT: a loaded dump makes them last
-    "42501",  # no permission: likewise
-}
-AWAY: tuple[type[SQLAlchemyError], ...] = (
-    *(OperationalError, InterfaceError, NoConnection),
-    InternalError,  # it is read-only, ended the transaction, or its files are broken
-)
-"""What is raised while the database does not answer, answers too late, or takes no changes."""
 ASKING = "guichet_asking"  # among the execution options of an engine: the options of connections of `Database.ask`
 SHORT = "guichet_short"  # the same for those of `Database.connected`
 ALL_TABLES = "all_tables"  # in `Base.metadata.info`, by tables.py
@@ -114,17 +90,6 @@ class UnlimitedSession(Session):
 def limits_count(session: Session) -> bool:
     """Whether limits on mails, invitations and tries hold in this transaction."""
     return not isinstance(session, UnlimitedSession)
-
-
-def is_schema_incomplete(error: SQLAlchemyError) -> bool:
-    """Whether a statement failed since tables are missing, or not as this code needs them.
-
-    The database has not been upgraded to this code, or a dump is being loaded into it.
-    """
-    if isinstance(error, ProgrammingError):
-        return sqlstate(error.orig) in INCOMPLETE
-    # SQLite has no name of its own for it.
-    return isinstance(error, OperationalError) and str(error.orig).startswith("no such ")
 
 
 def takes_changes(session: Session) -> bool:
@@ -306,7 +271,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         engine = make_sqlite_engine(url)
-        event.listen(engine, "handle_error", _record_fault)
+        record_faults(engine)
         engine.update_execution_options(**{ASKING: {READS_ONLY: True}})
         return engine
     address, through_pooler = without_pooler(url)
@@ -329,24 +294,8 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
     engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
-    event.listen(engine, "handle_error", _record_fault)
+    record_faults(engine)
     return engine
-
-
-def sqlstate(error: BaseException | None) -> str:
-    """The SQLSTATE of a fault, or SQLite's name of it; `none` if the server said nothing."""
-    found = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
-    return found if isinstance(found, str) else NO_STATE
-
-
-def _record_fault(context: ExceptionContext) -> None:
-    """Count and log what a database does not do. That a row is there already is no fault."""
-    fault = context.original_exception
-    if isinstance(context.sqlalchemy_exception, IntegrityError):
-        return
-    state = sqlstate(fault)
-    metrics.DATABASE_FAULTS.inc(sqlstate=state)
-    log.warning("database: %s", type(fault).__name__, extra={"sqlstate": state})
 
 
 def _ping(engine: Engine) -> None:

@@ -12,7 +12,8 @@ from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
 from identity.core import continuity, leases, outbox
-from identity.core.database import AWAY, Database, make_engine
+from identity.core.database import Database, make_engine
+from identity.core.database_faults import AWAY
 from identity.core.nodes import Node, NodeKind
 from identity.core.outbox import JobKind, Lane
 from identity.core.rate_limits import RateLimits
