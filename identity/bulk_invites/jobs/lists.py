@@ -22,10 +22,10 @@ def work_on_list(services: Services, job: Job) -> RecordOutcome:
         work = None if bulk_invite is None else _work_of(services, session, bulk_invite)
     while work is not None:
         with services.database.transaction() as session:
-            _keep(services, session, job)
             bulk_invite = bulk_invites.lock(session, job.subject_id)
             if bulk_invite.state != work.state:
                 return record_nothing
+            _keep(services, session, job)
             if not work.next_batch(session, services.now(), bulk_invite):
                 work = None
     return record_nothing

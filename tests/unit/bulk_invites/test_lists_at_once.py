@@ -46,10 +46,10 @@ def test_stop_does_not_wait_for_the_worker_that_waits_for_it(service):
     with service.database.transaction() as session:
         job = leases.lease_next(session, service.now(), Lane.ACCOUNTS)
     with service.database.transaction() as session:  # a batch, as the worker begins it
-        assert leases.renew(session, job, service.now())
+        assert bulk_invites.lock(session, made.id).state == "ordering"
         stopping.start()
-        stopping.join(0.2)  # it waits for nothing of the worker's
-        assert bulk_invites.lock(session, made.id).state == "stopping"
+        stopping.join(0.2)  # it waits for the list, and holds nothing of the worker's
+        assert leases.renew(session, job, service.now())
     stopping.join(60)
     work(service)
     assert now_of(service, made).state == "done"
