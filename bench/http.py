@@ -1,12 +1,12 @@
 """Measures what is only read: versions, hash_details and /info, beside constants and peers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from . import served
 from .comparing import cpu_to, figures, growth, rate_to
 from .filling import RULES, accounts_of
 from .installation import ACCOUNTS, FEW, MANY, installation, token_of
-from .load import Load, Request, in_turn, write
+from .load import Load, Measured, Request, in_turn, write
 from .rows import Row
 from .sydent import sydent
 
@@ -28,12 +28,7 @@ def versions() -> Iterator[Row]:
         }
     )
     yield from figures("versions", found)
-    for server in ("granian", "gunicorn"):
-        yield rate_to(
-            f"versions on {server}, to a constant view",
-            *(found[server], found[f"constant view on {server}"]),
-            at_least=0.9,
-        )
+    yield from _to_constants("versions", found, at_least=0.9)
     yield rate_to("versions, to Sydent", found["granian"], found["Sydent"], at_least=1.2)
 
 
@@ -59,12 +54,7 @@ def hash_details() -> Iterator[Row]:
         }
     )
     yield from figures("hash_details", found)
-    for server in ("granian", "gunicorn"):
-        yield rate_to(
-            f"hash_details on {server}, to a constant view",
-            *(found[server], found[f"constant view on {server}"]),
-            at_least=0.5,
-        )
+    yield from _to_constants("hash_details", found, at_least=0.5)
     yield rate_to("hash_details, to Sydent", found["granian"], found["Sydent"], at_least=1)
     yield rate_to(
         "hash_details of many accounts, to Sydent", found["granian, many accounts"], found["Sydent"]
@@ -125,6 +115,15 @@ def info() -> Iterator[Row]:
         *(found["as Tchap does it, 3,000 patterns in order, late"], found["late"]),
         at_least=1_000,
     )
+
+
+def _to_constants(what: str, found: Mapping[str, Measured], *, at_least: float) -> Iterator[Row]:
+    for server in ("granian", "gunicorn"):
+        yield rate_to(
+            f"{what} on {server}, to a constant view",
+            *(found[server], found[f"constant view on {server}"]),
+            at_least=at_least,
+        )
 
 
 def _constants() -> dict[str, Load]:

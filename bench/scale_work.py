@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from domain_rules.rule import Rule
-from identity.core import outbox
+from identity.core import leases
 from identity.core.batches import BATCH
 from identity.core.outbox import Lane
 from identity.maintenance import retention
@@ -36,10 +36,10 @@ def lease(services: Services) -> None:
     """Take the next job of a lane, and settle it."""
     now = services.now()
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, now, Lane.BULK)
+        job = leases.lease_next(session, now, Lane.BULK)
         if job is None:
             raise SystemExit("no job waits")
-        outbox.settle(session, job, now)
+        leases.settle(session, job, now)
 
 
 def measure(services: Services, meter: Meter, size: int) -> Iterator[Row]:

@@ -175,7 +175,7 @@ class Stopped(Problem):
     until: datetime | None = None
 
     def __init__(self, held_by: str, *, until: datetime | None = None, label: str = "") -> None:
-        """`held_by`: what jobs wait for (`outbox.hold`). `label`: the homeserver people read."""
+        """`held_by`: what jobs wait for (`leases.hold`). `label`: the homeserver people read."""
         later = f" It is to go on from {until:%Y-%m-%d %H:%M} UTC." if until else ""
         super().__init__((self.__doc__ or "").strip() + later)
         self.held_by, self.until, self.label = held_by, until, label

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from identity.core import continuity, outbox
+from identity.core import continuity, leases, outbox, waiting_jobs
 from identity.core.outbox import Job, JobKind, Lane
 from identity.freezes import service as freezes
 from identity.homeservers import standing as homeserver_standing
@@ -39,7 +39,7 @@ def lease_for_operators(session: Session, now: datetime, lane: Lane) -> Job | No
     if row is None or row.held_since is None:
         return None
     theirs = select(Mail.id).where(Mail.template.in_(OPERATORS))
-    return outbox.lease_next(
+    return leases.lease_next(
         session,
         now,
         lane,
@@ -50,7 +50,7 @@ def lease_for_operators(session: Session, now: datetime, lane: Lane) -> Job | No
 
 
 def _ended(session: Session, now: datetime) -> list[str]:
-    holding = outbox.count_held(session)
+    holding = waiting_jobs.count_held(session)
     if not holding:
         return []
     in_force = {

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from identity.core import (
     batches,
     continuity,
+    leases,
     metrics,
-    outbox,
     reservations,
     timetable_runs,
     tracing,
@@ -297,9 +297,9 @@ def lease(services: WorkerServices, lane: Lane) -> Leased:
         size = mail_batches.PACE.size
         if mails := reservations.reserve(session, now, lane, JobKind.MAIL, limit=size):
             return Leased(mails)
-        if job := outbox.lease_next(session, now, lane):
+        if job := leases.lease_next(session, now, lane):
             return Leased(job=job)
-        return Leased(next_due=outbox.next_due(session, lane))
+        return Leased(next_due=leases.next_due(session, lane))
 
 
 def carry_out(services: WorkerServices, job: Job, *, hand_over: HandOver | None = None) -> None:
@@ -342,23 +342,23 @@ def _carry_out(
     if job.uncertain > MOST_UNCERTAIN:  # it may be what its workers die of
         why = f"{job.uncertain - 1} attempts have no known end"
         with services.database.transaction() as session:
-            outbox.give_up(session, job, services.now(), why)
+            leases.give_up(session, job, services.now(), why)
         return GIVEN_UP, why, False
     try:
         conclude = (hand_over or partial(CARRY_OUT[JobKind(job.kind)], services, job))()
     except Later as later:
         with services.database.transaction() as session:
             until = services.now() + later.delay
-            if outbox.postpone(session, job, until, later.why, is_uncertain=later.is_uncertain):
+            if leases.postpone(session, job, until, later.why, is_uncertain=later.is_uncertain):
                 later.note(session)
         return POSTPONED, later.why, later.stops_run
     except Stopped as stopped:
         with services.database.transaction() as session:
-            outbox.hold(session, job, services.now(), stopped.held_by)
+            leases.hold(session, job, services.now(), stopped.held_by)
         return HELD, stopped.reason, False
     except GiveUp as end:
         with services.database.transaction() as session:
-            if outbox.give_up(session, job, services.now(), end.why):
+            if leases.give_up(session, job, services.now(), end.why):
                 end.note(session)
         return GIVEN_UP, end.why, False
     except Exception as error:
@@ -368,7 +368,7 @@ def _carry_out(
         return FAILED, type(error).__name__, False
     if conclude is not None:
         with services.database.transaction() as session:
-            if outbox.settle(session, job, services.now()):
+            if leases.settle(session, job, services.now()):
                 conclude(session)
     return DONE, "", False
 
@@ -378,6 +378,6 @@ def _postpone_unforeseen(services: WorkerServices, job: Job, why: str) -> None:
     pause = UNFORESEEN.next_pause(job.attempts, began_at=job.created_at, now=now)
     with services.database.transaction() as session:
         if pause is None:
-            outbox.give_up(session, job, now, why)
+            leases.give_up(session, job, now, why)
         else:
-            outbox.postpone(session, job, now + pause, why)
+            leases.postpone(session, job, now + pause, why)

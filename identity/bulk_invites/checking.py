@@ -78,13 +78,11 @@ def rows_of_column(session: Session, bulk_invite: BulkInvite) -> list[Row]:
 
 
 def order_work(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
-    """Have the worker do what the state of this list says, from its first row, and nothing else."""
+    """Have the worker do what the state of this list says, from its first row, and nothing else.
+
+    A worker that is at this list just now ends after its batch. Lock the list before.
+    """
     outbox.supersede(session, now, bulk_invite.id, JobKind.LIST_WORK)
-    order_more_work(session, now, bulk_invite)
-
-
-def order_more_work(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
-    """As `order_work`; a worker that is at this list just now ends by itself."""
     bulk_invite.progress = 0
     outbox.enqueue(session, JobKind.LIST_WORK, bulk_invite.id, now, lane=LANE)
 

@@ -179,8 +179,19 @@ def find(session: Session, list_id: uuid.UUID, *, owner: str) -> BulkInvite | No
 
 
 def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
-    """The bulk invite as it is now, locked until the transaction ends."""
+    """The bulk invite as it is now, locked until the transaction ends.
+
+    The order of locks is one: jobs of rows, as the worker that settles one holds it; bulk invites,
+    by their ids; then their own jobs and their rows.
+    """
     return session.get_one(BulkInvite, list_id, with_for_update=True, populate_existing=True)
+
+
+def lock_all(session: Session, list_ids: Collection[uuid.UUID]) -> Sequence[BulkInvite]:
+    """As `lock`, for several; those that are gone are left out."""
+    some = select(BulkInvite).where(BulkInvite.id.in_(list_ids)).order_by(BulkInvite.id)
+    locked = some.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(locked).all()
 
 
 def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[BulkInvite]:

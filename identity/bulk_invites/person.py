@@ -1,15 +1,15 @@
 """What is stored of a person in bulk invites: their own lists, and rows in lists of others."""
 
+import uuid
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
-from identity.core import rows
 from identity.core.outbox import Job
-from identity.core.personal_data import Erasure, Record, View, happened, mask
+from identity.core.personal_data import Erasure, Record, View, happened, mask, mentions
 from identity.core.story import Events, events
 
-from . import models as bulk_invites, sending
+from . import checking, models as bulk_invites, sending
 from .models import BulkInvite, BulkInviteColumn, BulkInviteRow, BulkInviteState
 from .room_check_models import RoomCheck
 from .sign_in_models import BulkInviteSignIn
@@ -91,26 +91,44 @@ def erase(erasure: Erasure) -> None:
     checks = RoomCheck.user_id.in_(person.user_ids)
     erasure.delete("jobs", Job, Job.subject_id.in_(select(RoomCheck.id).where(checks)))
     erasure.delete("room_checks", RoomCheck, checks)
+    theirs = BulkInviteRow.address.in_(person.addresses)
     own = select(BulkInvite.id).where(_is_own(erasure))
+    in_own = BulkInviteRow.list_id.in_(own)
+    # Before any row, in the order of `bulk_invites.lock`.
+    jobs_of_rows = select(BulkInviteRow.id).where(theirs | in_own)
+    erasure.delete("jobs", Job, Job.subject_id.in_(jobs_of_rows))
+    others = _lock_naming(erasure, theirs, own)
     sending_now = own.where(BulkInvite.state.in_(bulk_invites.UNDER_WAY))
     stopped = len(session.scalars(sending_now).all())
     if stopped:
         erasure.done.ended.append(f"{stopped} lists of theirs are not sent to their end")
     erasure.delete("jobs", Job, Job.subject_id.in_(own))
-    in_own = BulkInviteRow.list_id.in_(own)
-    erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(in_own)))
     erasure.delete("rows_of_own_lists", BulkInviteRow, in_own)
     erasure.delete("columns_of_own_lists", BulkInviteColumn, BulkInviteColumn.list_id.in_(own))
     erasure.delete("lists", BulkInvite, _is_own(erasure))
-    theirs = BulkInviteRow.address.in_(person.addresses)
-    others = session.scalars(select(BulkInviteRow.list_id).where(theirs).distinct()).all()
-    erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(theirs)))
     erasure.delete("rows_in_lists", BulkInviteRow, theirs)
-    checked = (BulkInvite.state == BulkInviteState.CHECKED) & BulkInvite.id.in_(others)
-    uncounted = {"total": None, "ready_guests": None, "ready_agents": None}
-    rows.update(session, BulkInvite, checked, **uncounted)
-    for list_id in sorted(others):
-        sending.finish_if_last(session, erasure.now, bulk_invites.lock(session, list_id))
+    for bulk_invite in others:
+        if bulk_invite.state == BulkInviteState.CHECKED:
+            bulk_invite.total = bulk_invite.ready_guests = bulk_invite.ready_agents = None
+        elif bulk_invite.state == BulkInviteState.CHECKING:
+            # A worker has read the column before, and would bring them back.
+            checking.order_work(session, erasure.now, bulk_invite)
+        session.flush()
+        sending.finish_if_last(session, erasure.now, bulk_invite)
+
+
+def _lock_naming(
+    erasure: Erasure, theirs: ColumnElement[bool], own: Select[uuid.UUID]
+) -> list[BulkInvite]:
+    """Lock all lists that are theirs or name them. Returns those of others."""
+    session = erasure.session
+    column = BulkInviteColumn
+    named = select(BulkInviteRow.list_id).where(theirs)
+    in_columns = select(column.list_id).where(mentions(column.rows, erasure.person))
+    mine = set(session.scalars(own))
+    found = mine | set(session.scalars(named)) | set(session.scalars(in_columns))
+    locked = bulk_invites.lock_all(session, found)
+    return [bulk_invite for bulk_invite in locked if bulk_invite.id not in mine]
 
 
 def _described(view: View, bulk_invite: BulkInvite) -> Record:

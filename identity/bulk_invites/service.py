@@ -220,9 +220,7 @@ def stop(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
         raise NothingToSend
     if bulk_invite.state != BulkInviteState.STOPPING:
         bulk_invite.state = BulkInviteState.STOPPING
-        # No job is superseded: a worker that orders this list has locked its job and waits for the
-        # list. It sees the new state then.
-        checking.order_more_work(session, now, bulk_invite)
+        checking.order_work(session, now, bulk_invite)
         session.flush()
 
 

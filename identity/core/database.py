@@ -1,12 +1,9 @@
 """The SQLAlchemy engine for PostgreSQL or SQLite, its transactions, and how times are stored."""
 
-import logging
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -14,7 +11,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
-    ExceptionContext,
     MetaData,
     TypeDecorator,
     create_engine,
@@ -22,16 +18,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-    TimeoutError as NoConnection,
-)
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import (
     DeclarativeBase,
     InstrumentedAttribute,
@@ -43,35 +30,20 @@ from sqlalchemy.orm import (
 from identity.database_urls import without_pooler
 from identity.settings import Settings
 
-from . import database_deadlines, metrics
+from . import database_deadlines
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
+from .database_faults import AWAY, record_faults
 from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
+from .database_sqlite import READS_ONLY, make_sqlite_engine, overwrite_deleted
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
-from .private_files import narrow_if_there, private_file
 from .waiting import about_to_wait
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
-SQLITE = b"SQLite format 3\0"  # how its files begin
-BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
-NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
-INCOMPLETE = {  # SQLSTATE
-    "42703",  # no such column
-    "42P01",  # no such table
-    "3F000",  # no such schema
-    "42P10",  # no unique index for ON CONFLICT: a loaded dump makes them last
-    "42501",  # no permission: likewise
-}
-AWAY: tuple[type[SQLAlchemyError], ...] = (
-    *(OperationalError, InterfaceError, NoConnection),
-    InternalError,  # it is read-only, ended the transaction, or its files are broken
-)
-"""What is raised while the database does not answer, answers too late, or takes no changes."""
 ASKING = "guichet_asking"  # among the execution options of an engine: the options of connections of `Database.ask`
 SHORT = "guichet_short"  # the same for those of `Database.connected`
 ALL_TABLES = "all_tables"  # in `Base.metadata.info`, by tables.py
@@ -119,17 +91,6 @@ class UnlimitedSession(Session):
 def limits_count(session: Session) -> bool:
     """Whether limits on mails, invitations and tries hold in this transaction."""
     return not isinstance(session, UnlimitedSession)
-
-
-def is_schema_incomplete(error: SQLAlchemyError) -> bool:
-    """Whether a statement failed since tables are missing, or not as this code needs them.
-
-    The database has not been upgraded to this code, or a dump is being loaded into it.
-    """
-    if isinstance(error, ProgrammingError):
-        return sqlstate(error.orig) in INCOMPLETE
-    # SQLite has no name of its own for it.
-    return isinstance(error, OperationalError) and str(error.orig).startswith("no such ")
 
 
 def takes_changes(session: Session) -> bool:
@@ -235,7 +196,7 @@ class Database:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
         self._refuse_if_away()
         with self._sessions(autoflush=False) as session:
-            connection = session.connection(execution_options={"guichet_reads_only": True})
+            connection = session.connection(execution_options={READS_ONLY: True})
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
             began = connection.get_transaction()
@@ -279,10 +240,7 @@ class Database:
         """
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
-                raw = connection.connection.driver_connection
-                if isinstance(raw, sqlite3.Connection):
-                    connection.rollback()
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                overwrite_deleted(connection)
 
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
@@ -315,12 +273,9 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     With `pooler=transaction` in the URL, PgBouncer or its like may stand in between. A SQLite file is readable by this user only.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        _keep_private(make_url(url).database)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        event.listen(engine, "handle_error", _record_fault)
-        engine.update_execution_options(**{ASKING: {"guichet_reads_only": True}})
+        engine = make_sqlite_engine(url)
+        record_faults(engine)
+        engine.update_execution_options(**{ASKING: {READS_ONLY: True}})
         return engine
     address, through_pooler = without_pooler(url)
     arguments = database_deadlines.connect_args(patience)
@@ -342,63 +297,10 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
     engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
-    event.listen(engine, "handle_error", _record_fault)
+    record_faults(engine)
     return engine
-
-
-def sqlstate(error: BaseException | None) -> str:
-    """The SQLSTATE of a fault, or SQLite's name of it; `none` if the server said nothing."""
-    found = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
-    return found if isinstance(found, str) else NO_STATE
-
-
-def _record_fault(context: ExceptionContext) -> None:
-    """Count and log what a database does not do. That a row is there already is no fault."""
-    fault = context.original_exception
-    if isinstance(context.sqlalchemy_exception, IntegrityError):
-        return
-    state = sqlstate(fault)
-    metrics.DATABASE_FAULTS.inc(sqlstate=state)
-    log.warning("database: %s", type(fault).__name__, extra={"sqlstate": state})
 
 
 def _ping(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(text("select 1"))
-
-
-def _keep_private(file: str | None) -> None:
-    if not file or file.startswith((":memory:", "file:")) or not Path(file).parent.is_dir():
-        return
-    if not _is_ours(Path(file)):
-        return  # a slip in the URL: SQLite refuses it, and its other readers need it as it is
-    private_file(Path(file))  # SQLite gives the files beside it the same mode
-    for beside in ("-wal", "-shm", "-journal"):
-        narrow_if_there(Path(file + beside))
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether it is a database of SQLite, or is to become one: it is empty, or not there yet."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(len(SQLITE)) in {b"", SQLITE}
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver sends BEGIN only at the first write: `_begin_sqlite` sends it earlier.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
-
-
-def _begin_sqlite(connection: Any) -> None:
-    # BEGIN IMMEDIATE: else two transactions that read first and write later could deadlock, or
-    # lease the same job.
-    reads_only = connection.get_execution_options().get("guichet_reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

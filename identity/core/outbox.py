@@ -1,41 +1,25 @@
 """The outbox: jobs for the worker, written to the database in the transaction that causes them.
 
-A worker leases the job that is due longest, does it, and settles, postpones or gives it up. Celery
-only wakes the worker: a job whose message is lost is found by a periodic sweep. A lease ends after
-`LEASE`; `attempts` is its fencing number, so a worker that was too slow cannot settle a job that
-another one has taken over.
+Here stand its table, what orders jobs, and what changes jobs that wait. A worker has them by
+`leases.py`, or several mails at once by `reservations.py`; `waiting_jobs.py` counts them. Celery
+only wakes the worker: a job whose message is lost is found by a periodic sweep.
 """
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    Integer,
-    Select,
-    String,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Index, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import rows, tracing
-from .database import Base, UtcDateTime, wake_after_commit
-from .measuring import MOST
+from .database import Base, wake_after_commit
 from .personal_data import TEXT
 
 UNCERTAIN_AT_RETRY = 2  # one that may be under way, and one before
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
-# When a held job is due: its hold ends before that. Every database can store it in every time zone.
-NOT_WHILE_HELD = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class JobKind(StrEnum):
@@ -99,13 +83,14 @@ class Job(Base):
     trace_id: Mapped[str | None] = mapped_column(default=tracing.trace_id)
 
 
+WAITING = Job.done_at.is_(None) & Job.gave_up_at.is_(None)
+TO_ONE = Job.homeserver.is_not(None) & Job.done_at.is_(None)
 Index(
     "ix_outbox_held",
     Job.held_by,
     postgresql_where=Job.held_by.is_not(None),
     sqlite_where=Job.held_by.is_not(None),
 )
-TO_ONE = Job.homeserver.is_not(None) & Job.done_at.is_(None)
 Index(
     "ix_outbox_homeserver",
     Job.homeserver,
@@ -118,62 +103,48 @@ Index(
     "ix_outbox_waiting",
     Job.lane,
     Job.due_at,
-    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
-    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    postgresql_where=WAITING,
+    sqlite_where=WAITING,
 )
-
 Index(
-    "ix_outbox_age",  # which of what nothing holds back has waited longest, see `find_oldest`
+    "ix_outbox_age",  # which of what nothing holds back has waited longest, see `waiting_jobs`
     Job.created_at,
-    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None) & Job.held_by.is_(None),
-    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None) & Job.held_by.is_(None),
+    postgresql_where=WAITING & Job.held_by.is_(None),
+    sqlite_where=WAITING & Job.held_by.is_(None),
 )
 Index(
     "ix_outbox_measured",  # counted and looked at by every scrape of /metrics
     Job.lane,
     Job.kind,
     Job.due_at,
-    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
-    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    postgresql_where=WAITING,
+    sqlite_where=WAITING,
 )
 
-WAITING = Job.done_at.is_(None) & Job.gave_up_at.is_(None)
+
+class Order(TypedDict):
+    """How a job is to be done: in which lane, from when on, and what it calls."""
+
+    lane: Lane
+    due_at: NotRequired[datetime | None]  # now, if it is not said or over
+    homeserver: NotRequired[str | None]  # the one that it calls, if that is known now
 
 
 def enqueue(
-    session: Session,
-    kind: JobKind,
-    subject_id: uuid.UUID,
-    now: datetime,
-    *,
-    lane: Lane,
-    due_at: datetime | None = None,
-    homeserver: str | None = None,
+    session: Session, kind: JobKind, subject_id: uuid.UUID, now: datetime, **order: Unpack[Order]
 ) -> None:
-    """Add a job, due now or later. It exists once the transaction is committed.
-
-    `homeserver`: the one that it calls, if that is known now.
-    """
-    job = new_job(kind, subject_id, now, lane=lane, due_at=due_at, homeserver=homeserver)
-    session.add(job)
-    wake(session, lane)
+    """Add a job, due now or later. It exists once the transaction is committed."""
+    session.add(new_job(kind, subject_id, now, **order))
+    wake(session, order["lane"])
 
 
-def new_job(
-    kind: JobKind,
-    subject_id: uuid.UUID,
-    now: datetime,
-    *,
-    lane: Lane,
-    due_at: datetime | None = None,
-    homeserver: str | None = None,
-) -> Job:
+def new_job(kind: JobKind, subject_id: uuid.UUID, now: datetime, **order: Unpack[Order]) -> Job:
     """A job as `enqueue` adds it, for whoever inserts it with other rows, and calls `wake`."""
-    due_at = max(due_at or now, now)
+    due_at = max(order.get("due_at") or now, now)
     return Job(
         kind=kind,
-        lane=lane,
-        homeserver=homeserver,
+        lane=order["lane"],
+        homeserver=order.get("homeserver"),
         subject_id=subject_id,
         created_at=due_at,
         due_at=due_at,
@@ -200,78 +171,9 @@ def enqueue_all(
         wake_after_commit(session, str(lane))
 
 
-def lease_next(
-    session: Session, now: datetime, lane: Lane, *which: ColumnElement[bool]
-) -> Job | None:
-    """Lease the job that is due longest, or None. Nobody else gets it until the lease ends.
-
-    `which`: only a job for which these conditions hold.
-    """
-    due_longest: Select[uuid.UUID] = (
-        select(Job.id)
-        .where(Job.lane == lane, WAITING, Job.due_at <= now, *which)
-        .order_by(Job.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)  # SQLite ignores it: BEGIN IMMEDIATE suffices
-    )
-    return session.scalars(
-        update(Job)
-        .where(Job.id == due_longest.scalar_subquery(), WAITING, Job.due_at <= now)
-        .values(attempts=Job.attempts + 1, uncertain=Job.uncertain + 1, due_at=now + LEASE)
-        .returning(Job)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-
-
-def next_due(session: Session, lane: Lane) -> datetime | None:
-    """When the next job of a lane is due, in the past if one is due now; None without jobs."""
-    return session.scalar(select(func.min(Job.due_at)).where(Job.lane == lane, WAITING))
-
-
 def wake(session: Session, lane: Lane) -> None:
     """Wake a lane after the commit, as after a hold, or for a job of `new_job`."""
     wake_after_commit(session, str(lane))
-
-
-def renew(session: Session, job: Job, now: datetime) -> bool:
-    """Lengthen the lease of a job that takes long. False if another worker has taken it."""
-    own = (Job.id == job.id) & (Job.attempts == job.attempts)
-    return rows.update(session, Job, own, WAITING, due_at=now + LEASE) > 0
-
-
-def settle(session: Session, job: Job, now: datetime) -> bool:
-    """Mark a job as done. False if its lease ended and another worker has taken it."""
-    return _close(session, job, done_at=now, last_error=None)
-
-
-def make_certain(session: Session, job: Job) -> None:
-    """It turned out how an earlier attempt ended. Call it in the transaction that settles the job."""
-    rows.update(session, Job, Job.id == job.id, Job.uncertain > 0, uncertain=Job.uncertain - 1)
-
-
-def postpone(
-    session: Session, job: Job, until: datetime, error: str, *, is_uncertain: bool = False
-) -> bool:
-    """Try again at `until`. Returns False as `settle` does.
-
-    `is_uncertain`: it may have been done, since the answer was lost.
-    """
-    return _close(session, job, is_uncertain=is_uncertain, due_at=until, last_error=error)
-
-
-def give_up(session: Session, job: Job, now: datetime, error: str) -> bool:
-    """No further try; the row stays, so that an operator can retry it. Returns as `settle` does."""
-    return _close(session, job, gave_up_at=now, last_error=error)
-
-
-def hold(session: Session, job: Job, now: datetime, by: str) -> bool:
-    """Keep a leased job back until `release` is called for `by`. Returns as `settle` does.
-
-    It is not carried out, does not count as overdue, and is not given up meanwhile. `by`: the kind
-    of what holds it and, after a colon, its subject (`homeserver:education.example`), as in
-    `problems.Stopped`.
-    """
-    return _close(session, job, held_by=by, held_at=now, due_at=NOT_WHILE_HELD)
 
 
 def release(session: Session, now: datetime, by: str) -> int:
@@ -314,14 +216,6 @@ def end_unbegun(
         .returning(Job.subject_id, Job.created_at, Job.released_at)
         .execution_options(synchronize_session=False)
     ).all()
-
-
-def count_held(session: Session) -> dict[str, int]:
-    """How many jobs each hold keeps back."""
-    found = session.execute(
-        select(Job.held_by, func.count()).where(Job.held_by.is_not(None)).group_by(Job.held_by)
-    )
-    return {by: count for by, count in found if by is not None}
 
 
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
@@ -423,61 +317,3 @@ def find_by_subjects(
     """The newest job of each kind for each of these subjects, in one query."""
     found = select(Job).where(Job.subject_id.in_(list(subject_ids))).order_by(Job.created_at)
     return {(job.subject_id, job.kind): job for job in session.scalars(found)}
-
-
-def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
-    """For each lane: the number of due jobs, and since when the oldest is due."""
-    found = session.execute(
-        select(Job.lane, func.count(), func.min(Job.created_at))
-        .where(WAITING, Job.held_by.is_(None), Job.created_at <= now)
-        .group_by(Job.lane)
-    )
-    return {lane: (count, oldest) for lane, count, oldest in found}
-
-
-def find_oldest(session: Session, now: datetime, *, limit: int) -> list[Job]:
-    """The jobs that have waited longest, of any lane, oldest first; held ones do not count."""
-    due = select(Job).where(WAITING, Job.held_by.is_(None), Job.created_at <= now)
-    return list(session.scalars(due.order_by(Job.created_at).limit(limit)))
-
-
-@dataclass(frozen=True)
-class Depth:
-    """The jobs of one kind in one lane that wait or are leased, up to `measuring.MOST`."""
-
-    lane: str
-    kind: str
-    jobs: int
-    overdue_seconds: float  # of the job that is due longest; 0 if none is overdue
-
-
-def measure(session: Session, now: datetime) -> list[Depth]:
-    """How many jobs wait, and for how long the oldest is overdue; by index, and at flat cost.
-
-    A job that is to be tried again later is not overdue, nor is one that a worker has leased.
-    """
-    return [
-        Depth(lane, kind, jobs, max((now - due_at).total_seconds(), 0.0))
-        for lane, kind, jobs, due_at in session.execute(MEASURE)
-        if jobs
-    ]
-
-
-# Written out: SQLAlchemy would compose a statement with VALUES anew each time, for milliseconds.
-_OWN = """from outbox where outbox.lane = pairs.lane and outbox.errand = pairs.kind
-    and outbox.done_at is null and outbox.gave_up_at is null"""
-_PAIRS = ", ".join(f"('{lane}', '{kind}')" for lane in Lane for kind in JobKind)
-MEASURE = text(
-    f"""with pairs(lane, kind) as (values {_PAIRS})
-    select lane, kind,
-    (select count(*) from (select 1 {_OWN} limit {MOST}) as waiting) as jobs,
-    (select min(outbox.due_at) {_OWN}) as due_at
-    from pairs"""  # noqa: S608  of names of ours only
-).columns(lane=String, kind=String, jobs=Integer, due_at=UtcDateTime)
-
-
-def _close(session: Session, job: Job, *, is_uncertain: bool = False, **values: object) -> bool:
-    own = (Job.id == job.id) & (Job.attempts == job.attempts)
-    if not is_uncertain:
-        values["uncertain"] = Job.uncertain - 1  # this attempt; earlier ones stay
-    return rows.update(session, Job, own, WAITING, **values) > 0

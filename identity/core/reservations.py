@@ -95,7 +95,7 @@ def give_back(session: Session, jobs: Sequence[Job]) -> int:
 
 
 def settle(session: Session, now: datetime, jobs: Collection[Job]) -> set[uuid.UUID]:
-    """Mark first attempts as done, as `outbox.settle` does. Returns the jobs that were ours still."""
+    """Mark first attempts as done, as `leases.settle` does. Returns the jobs that were ours still."""
     settled = session.scalars(
         update(Job)
         .where(Job.id.in_([job.id for job in jobs]), Job.attempts == 1, WAITING)

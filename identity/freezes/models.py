@@ -37,7 +37,7 @@ class Freeze(Base):
 
     @property
     def key(self) -> str:
-        """What holds its jobs, see `outbox.hold`."""
+        """What holds its jobs, see `leases.hold`."""
         return f"{self.what}:{self.domain}" if self.domain else self.what
 
 

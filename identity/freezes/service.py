@@ -118,7 +118,7 @@ def refuse_mail(in_force: Freezes, address: EmailAddress) -> None:
 
 
 def keys_in_force(session: Session, now: datetime) -> Sequence[str]:
-    """What holds jobs now, see `outbox.hold`."""
+    """What holds jobs now, see `leases.hold`."""
     return sorted(freezes.keys_of(freezes.find_in_force(session, now).each))
 
 

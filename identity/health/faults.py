@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core import continuity, nodes, timetable_runs, waiting_jobs
 from identity.core.database import takes_changes
 from identity.core.findings import Value, sentences
 from identity.core.nodes import Node, NodeFault, NodeKind
@@ -103,7 +103,7 @@ def find_faults(
 
 def find_waiting(session: Session, now: datetime) -> list[Job]:
     """The jobs that have waited longest, as many as are looked at."""
-    return outbox.find_oldest(session, now, limit=OLDEST)
+    return waiting_jobs.find_oldest(session, now, limit=OLDEST)
 
 
 def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None) -> Iterator[Fault]:

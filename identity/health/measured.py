@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from identity.core import continuity, measuring, nodes, outbox, timetable_runs
+from identity.core import continuity, measuring, nodes, timetable_runs, waiting_jobs
 from identity.core.continuity import Installation
 from identity.core.metrics import NAMESPACE
 from identity.core.nodes import GONE_AFTER, Node, NodeKind
@@ -151,7 +151,7 @@ Sample = tuple[Gauge, tuple[str, ...], float]
 def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sample]:
     """All gauges but DATABASE_UP. `database_now`: by the clock that processes are compared by."""
     measuring.read_by_index(session)
-    for depth in outbox.measure(session, now):
+    for depth in waiting_jobs.measure(session, now):
         labels = (depth.lane, depth.kind)
         yield OUTBOX_JOBS, labels, depth.jobs
         yield OUTBOX_OVERDUE, labels, depth.overdue_seconds

@@ -6,7 +6,8 @@ from typing import Any
 
 from identity.core.findings import sentences
 from identity.core.nodes import GONE_AFTER, Node
-from identity.core.outbox import Depth, Lane
+from identity.core.outbox import Lane
+from identity.core.waiting_jobs import Depth
 from identity.translations import MissingText, texts
 
 from .finding_models import HealthFinding

@@ -21,7 +21,7 @@ OPEN, HELD, SUSPENDED, RETIRED = "open", "held", "suspended", "retired"
 
 
 def key_of(name: str) -> str:
-    """What holds the jobs of this homeserver, see `outbox.hold`."""
+    """What holds the jobs of this homeserver, see `leases.hold`."""
     return f"homeserver:{name}"
 
 

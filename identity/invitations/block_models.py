@@ -25,7 +25,7 @@ class InviterBlock(Base):
 
 
 def key_of(user_id: str) -> str:
-    """What holds the jobs of this inviter, see `outbox.hold`."""
+    """What holds the jobs of this inviter, see `leases.hold`."""
     return f"inviter:{user_id}"
 
 
@@ -70,7 +70,7 @@ def refuse(block: InviterBlock | None, now: datetime) -> None:
 
 
 def keys_in_force(session: Session, now: datetime) -> Sequence[str]:
-    """What holds jobs now, see `outbox.hold`."""
+    """What holds jobs now, see `leases.hold`."""
     return [key_of(each.user_id) for each in find_in_force(session, now)]
 
 

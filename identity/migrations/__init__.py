@@ -11,7 +11,8 @@ from sqlalchemy import String, TableClause, column, inspect, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from identity.core.database import make_engine, sqlstate
+from identity.core.database import make_engine
+from identity.core.database_faults import sqlstate
 
 VERSIONS = Path(__file__).parent / "versions"
 REVISIONS: TableClause = table("alembic_version", column("version_num", String))

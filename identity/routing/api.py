@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.invitations import service as invitations
 from identity.networks import is_in
 from identity.threepids import associations, callers

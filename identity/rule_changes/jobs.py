@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import InvalidRule
-from identity.core import outbox
+from identity.core import leases
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.retries import UNFORESEEN
@@ -124,7 +124,7 @@ def _record_progress(services: WorkerServices, job: Job, done: int, total: int) 
 
 def _keep(services: WorkerServices, session: Session, job: Job) -> None:
     """Lengthen the lease. Raises Later if another worker has the job: this one stops counting."""
-    if not outbox.renew(session, job, services.now()):
+    if not leases.renew(session, job, services.now()):
         raise Later("another worker has taken it over", timedelta())
 
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
-from identity.core.database import AWAY, is_schema_incomplete
+from identity.core.database_faults import AWAY, is_schema_incomplete
 
 from . import request_record
 from .request_context import services

@@ -3,7 +3,7 @@
 from flask import current_app, g, request
 
 from domain_rules.user_ids import is_of_homeserver
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.homeservers import credentials, models as homeservers, standing
 from identity.network_settings import SOCKET
 from identity.networks import is_in

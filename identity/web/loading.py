@@ -5,6 +5,7 @@ import logging
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from identity.core.database_faults import is_schema_incomplete
 from identity.routing import never_agent
 from identity.services import Services
 from identity.translations import LANGUAGES, texts
@@ -19,7 +20,7 @@ PAGES = "pages/"  # where the templates of the public site stand
 def load(app: Flask) -> None:
     """Read rules, freezes and the key of marks in the log; of the public site also texts and templates.
 
-    What the database does not give now, as it is away, is read when it is needed, as always.
+    What the database does not give now, as it is away or not upgraded, is read when it is needed.
     """
     services: Services = app.extensions[EXTENSION]
     try:
@@ -28,7 +29,10 @@ def load(app: Flask) -> None:
         with services.database.reading() as session:
             services.hashes.mark_of_address(session, "")
     except SQLAlchemyError as error:
-        log.warning("nothing is loaded yet: the database is away: %s", type(error).__name__)
+        if is_schema_incomplete(error):
+            log.warning("nothing is loaded yet: the tables are missing or old: guichet db upgrade")
+        else:
+            log.warning("nothing is loaded yet: the database is away: %s", type(error).__name__)
     except Exception:
         log.exception("nothing is loaded yet")
     app.url_map.update()

@@ -6,7 +6,7 @@ from functools import partial
 
 from flask import current_app, g, request
 
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.core.node_epoch import ShortMemory
 from identity.problems import MissingParameter, SignedOut, TermsNotSigned
 from identity.threepids import account_models as identity_accounts, callers

@@ -10,7 +10,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from identity import problems
-from identity.core.database import AWAY, is_schema_incomplete
+from identity.core.database_faults import AWAY, is_schema_incomplete
 
 from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.core.strict_json import is_text
 from identity.problems import Problem, WrongParameter
 

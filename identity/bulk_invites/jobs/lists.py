@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from identity.bulk_invites import models as bulk_invites, ordering
 from identity.bulk_invites.models import BulkInvite
-from identity.core import outbox
+from identity.core import leases
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.services import Services
@@ -22,10 +22,10 @@ def work_on_list(services: Services, job: Job) -> RecordOutcome:
         work = None if bulk_invite is None else _work_of(services, session, bulk_invite)
     while work is not None:
         with services.database.transaction() as session:
-            _keep(services, session, job)
             bulk_invite = bulk_invites.lock(session, job.subject_id)
             if bulk_invite.state != work.state:
                 return record_nothing
+            _keep(services, session, job)
             if not work.next_batch(session, services.now(), bulk_invite):
                 work = None
     return record_nothing
@@ -38,5 +38,5 @@ def _work_of(services: Services, session: Session, bulk_invite: BulkInvite) -> o
 
 def _keep(services: Services, session: Session, job: Job) -> None:
     """Lengthen the lease. Raises Later if another worker has the job, or nobody needs it."""
-    if not outbox.renew(session, job, services.now()):
+    if not leases.renew(session, job, services.now()):
         raise Later("another worker has taken it over", timedelta())

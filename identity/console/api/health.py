@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from identity import migrations
-from identity.core import nodes, outbox
+from identity.core import nodes, waiting_jobs
 from identity.core.outbox import JobKind
 from identity.health import finding_models, looking, views
 from identity.operators.kept_answers import Answer
@@ -30,7 +30,7 @@ def show_health(session: Session) -> dict[str, Any]:
     running = views.of_interest(nodes.find_all(session), database_now)
     return {
         "findings": [views.describe_finding(each) for each in found],
-        "lanes": views.describe_lanes(outbox.measure(session, now)),
+        "lanes": views.describe_lanes(waiting_jobs.measure(session, now)),
         "processes": [views.describe_node(each, database_now) for each in running],
         "schema": migrations.newest_revision(),
     }

@@ -27,7 +27,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.console.waiting import Waiting
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.core.strict_json import is_text
 from identity.freezes import service as freezing
 from identity.operators import factors, kept_forms, models as operators

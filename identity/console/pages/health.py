@@ -6,7 +6,7 @@ from flask import Response, current_app
 
 from identity import migrations
 from identity.console.waiting import LOOKED
-from identity.core import nodes, outbox
+from identity.core import nodes, waiting_jobs
 from identity.core.outbox import JobKind
 from identity.health import finding_models, looking, views
 from identity.operators.roles import Deed
@@ -33,7 +33,7 @@ def health() -> Response:
         findings = [
             views.say_finding(views.describe_finding(each), wording.language()) for each in found
         ]
-        lanes = views.describe_lanes(outbox.measure(session, now))
+        lanes = views.describe_lanes(waiting_jobs.measure(session, now))
         running = views.of_interest(nodes.find_all(session), services.database_now())
         processes = [views.describe_node(each, services.database_now()) for each in running]
     found_at = found[0].found_at if found else None

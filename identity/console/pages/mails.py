@@ -8,7 +8,7 @@ from flask import Response, abort, request
 from sqlalchemy.orm import Session
 
 from identity.console import scoping
-from identity.core import outbox
+from identity.core import waiting_jobs
 from identity.health.views import describe_lanes
 from identity.mail import cancelling, operator_changes, pausing, search, views
 from identity.mail.models import Mail, MailState
@@ -48,7 +48,7 @@ def mails() -> Response:
         within = scoping.mails_within(session, operator().scope)
         page = search.find(session, wanted, within=within, after=request.args.get("after"))
         rows = views.describe_all(session, page.items, is_masked=True)
-        lanes = describe_lanes(outbox.measure(session, now))
+        lanes = describe_lanes(waiting_jobs.measure(session, now))
         pauses = [views.describe_pause(each) for each in pausing.in_force(session, now)]
     return show_thing(
         "mails",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from domain_rules.rule import RuleKind
 from domain_rules.wire_format import VERSION
 from identity import migrations
-from identity.core import nodes, outbox
+from identity.core import nodes, waiting_jobs
 from identity.core.findings import Finding, State, findings_or_silence, found
 from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
@@ -155,7 +155,7 @@ def _rules(session: Session) -> Iterator[Finding]:
 
 
 def _jobs(services: Services, session: Session) -> Iterator[Finding]:
-    waiting = outbox.depth_by_lane(session, services.now())
+    waiting = waiting_jobs.depth_by_lane(session, services.now())
     oldest = min((at for _, at in waiting.values()), default=services.now())
     count = sum(each for each, _ in waiting.values())
     if services.now() - oldest > LATE:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.core import outbox
+from identity.core import waiting_jobs
 from identity.core.findings import Finding, State, found
 from identity.freezes import models as freezes
 from identity.homeservers import standing as homeserver_standing
@@ -26,7 +26,7 @@ def check_stopped(session: Session, now: datetime) -> Iterator[Finding]:
             yield found("freezes", state, "frozen_until", name=name, since=since, until=until)
     if blocked := inviter_blocks.find_in_force(session, now):
         yield found("inviters", State.ATTENTION, "inviters_blocked", n=len(blocked))
-    if held := outbox.count_held(session):
+    if held := waiting_jobs.count_held(session):
         yield found("outbox", State.ATTENTION, "jobs_held", n=sum(held.values()))
 
 

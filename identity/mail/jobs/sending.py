@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
-from identity.core import metrics, outbox, retries, tracing
+from identity.core import leases, metrics, retries, tracing
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, Lane
 from identity.freezes import service as freezes
@@ -109,7 +109,7 @@ def _known_to_have_left(
 
     def record(session: Session) -> None:
         handed(session)
-        outbox.make_certain(session, job)
+        leases.make_certain(session, job)
 
     return record
 

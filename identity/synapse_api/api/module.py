@@ -13,7 +13,7 @@ from flask.blueprints import BlueprintSetupState
 from identity.accounts import feed_state
 from identity.accounts.feed_state import FeedState
 from identity.core import continuity
-from identity.core.database import AWAY
+from identity.core.database_faults import AWAY
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.modules import Revisions
 from identity.invitations import inviters

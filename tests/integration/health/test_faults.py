@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, event, update
 
-from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core import continuity, leases, nodes, outbox, timetable_runs
 from identity.core.journal import Actor
 from identity.core.nodes import Node, NodeFault, NodeKind, NodeReport
 from identity.core.outbox import Job, JobKind, Lane
@@ -211,9 +211,9 @@ def test_scheduler_and_sweep_have_each_of_these_tasks():
 def test_a_relay_that_takes_no_mail_is_told_before_its_jobs_are_late(found, services, clock):
     with services.database.transaction() as session:
         outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
-        job = outbox.lease_next(session, clock(), Lane.URGENT)
+        job = leases.lease_next(session, clock(), Lane.URGENT)
         later = clock() + timedelta(minutes=5)
-        outbox.postpone(session, job, later, f"{Outcome.RELAY_DOWN}: 421 not now")
+        leases.postpone(session, job, later, f"{Outcome.RELAY_DOWN}: 421 not now")
     clock.advance(seconds=5)
     assert list(found()) == ["relay"]
     assert "421 not now" in found()["relay"]

@@ -11,8 +11,9 @@ from sqlalchemy import delete, text
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
-from identity.core import continuity, outbox
-from identity.core.database import AWAY, Database, make_engine
+from identity.core import continuity, leases, outbox
+from identity.core.database import Database, make_engine
+from identity.core.database_faults import AWAY
 from identity.core.nodes import Node, NodeKind
 from identity.core.outbox import JobKind, Lane
 from identity.core.rate_limits import RateLimits
@@ -233,7 +234,7 @@ def test_work_that_is_done_waits_no_longer(services, client, clock):
         outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     clock.advance(hours=1)
     with services.database.transaction() as session:
-        outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
+        leases.settle(session, leases.lease_next(session, clock(), Lane.URGENT), clock())
     assert readiness(client)[1]["status"] == "ready"
 
 

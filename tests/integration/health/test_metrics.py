@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete, insert, text, update
 
 from identity.app import create_app
-from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core import continuity, leases, nodes, timetable_runs
 from identity.core.continuity import Installation
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
@@ -91,9 +91,9 @@ def test_jobs_count_by_lane_and_kind_and_only_what_is_due_is_overdue(internal, s
 def test_what_a_worker_has_leased_or_done_is_not_overdue(internal, services, clock):
     put(services.database, clock, 2, seconds=-90)
     with services.database.transaction() as session:
-        first = outbox.lease_next(session, clock(), Lane.URGENT)
-        outbox.settle(session, first, clock())
-        outbox.lease_next(session, clock(), Lane.URGENT)
+        first = leases.lease_next(session, clock(), Lane.URGENT)
+        leases.settle(session, first, clock())
+        leases.lease_next(session, clock(), Lane.URGENT)
     assert depth(shown(internal), "urgent") == (1, 0)
 
 
@@ -251,13 +251,13 @@ def test_a_relay_that_is_away_is_shown_until_what_waited_has_left(internal, serv
     put(services.database, clock, 1, seconds=-5)
     assert relay() == 0
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, clock(), Lane.URGENT)
+        job = leases.lease_next(session, clock(), Lane.URGENT)
         later = clock() + timedelta(minutes=5)
-        outbox.postpone(session, job, later, f"{Outcome.RELAY_DOWN}: refused")
+        leases.postpone(session, job, later, f"{Outcome.RELAY_DOWN}: refused")
     assert relay() == 1
     clock.advance(minutes=6)
     with services.database.transaction() as session:
-        outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
+        leases.settle(session, leases.lease_next(session, clock(), Lane.URGENT), clock())
     assert relay() == 0
 
 

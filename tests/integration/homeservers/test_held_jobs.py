@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.core import outbox
+from identity.core import leases, outbox, waiting_jobs
 from identity.core.outbox import JobKind, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
@@ -27,7 +27,7 @@ EDUCATION = "education.example"
 def held(services):
     def held():
         with services.database.reading() as session:
-            return outbox.count_held(session)
+            return waiting_jobs.count_held(session)
 
     return held
 
@@ -166,7 +166,7 @@ def test_operators_own_mails_are_never_frozen(services, postbox, acts, held, req
         return MailKind(compose=found.compose, decide=found.decide, is_for_operators=True)
 
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, services.now(), Lane.URGENT)
+        job = leases.lease_next(session, services.now(), Lane.URGENT)
     mail_jobs.send_mail(services, job, kind_of=for_operators)
     assert len(postbox.sent) == 1
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from identity.accounts.models import Account, AccountState
-from identity.core import outbox
+from identity.core import leases, outbox
 from identity.core.clock import utc_now
 from identity.core.outbox import JobKind, Lane
 from identity.invitations.models import Delivery, ThirdPartyInvitation
@@ -50,8 +50,8 @@ def dead(add, opened, clock) -> str:
     with opened.transaction() as session:
         outbox.enqueue(session, JobKind.ONBIND, uuid.UUID(made), clock(), lane=Lane.NORMAL)
     with opened.transaction() as session:
-        entry = outbox.lease_next(session, clock(), Lane.NORMAL)
-        outbox.give_up(session, entry, clock(), "403 M_FORBIDDEN")
+        entry = leases.lease_next(session, clock(), Lane.NORMAL)
+        leases.give_up(session, entry, clock(), "403 M_FORBIDDEN")
     return made
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from identity.binding import service as binding
 from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step, select_being_placed
-from identity.core import outbox
+from identity.core import leases, outbox
 from identity.core.http_client import Away
 from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
@@ -135,7 +135,7 @@ def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
     room.events[invitation.token] = {"public_key": "key"}
     clock.advance(seconds=3)
     with worker_services.database.transaction() as session:
-        assert outbox.lease_next(session, clock(), Lane.NORMAL).kind == JobKind.ROOM_TOOK
+        assert leases.lease_next(session, clock(), Lane.NORMAL).kind == JobKind.ROOM_TOOK
     after(seconds=1)
     assert mailed() == []
     after(seconds=60)
@@ -149,8 +149,8 @@ def test_a_room_that_nobody_asks_any_more_is_asked_by_the_timetable(
     hear()
     invitation = store()
     with worker_services.database.transaction() as session:
-        entry = outbox.lease_next(session, clock() + timedelta(seconds=3), Lane.NORMAL)
-        assert outbox.give_up(session, entry, clock(), "ValueError")
+        entry = leases.lease_next(session, clock() + timedelta(seconds=3), Lane.NORMAL)
+        assert leases.give_up(session, entry, clock(), "ValueError")
     room.events[invitation.token] = {"public_key": "key"}
     after(minutes=9)
     invitation_timetable.run_due_tasks(worker_services)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from identity.cli.commands import guichet
-from identity.core import outbox
+from identity.core import leases, outbox
 from identity.core.keyed_hashes import bounce_mark_by
 from identity.core.outbox import Lane
 from identity.mail import bounces, models as mails
@@ -37,8 +37,8 @@ def given_up(opened, clock) -> str:
         )
         mail.state, mail.last_reply = MailState.GAVE_UP, "451 4.7.1 Greylisted"
     with opened.transaction() as session:
-        entry = outbox.lease_next(session, clock(), Lane.URGENT)
-        outbox.give_up(session, entry, clock(), "the relay is away")
+        entry = leases.lease_next(session, clock(), Lane.URGENT)
+        leases.give_up(session, entry, clock(), "the relay is away")
     return str(mail.id)
 
 
@@ -77,11 +77,11 @@ def test_a_mail_is_tried_again(run, given_up):
 def test_a_mail_that_may_have_left_twice_is_told(run, opened, clock, given_up):
     with opened.transaction() as session:
         outbox.retry(session, uuid.UUID(given_up), clock())
-        outbox.lease_next(session, clock(), Lane.URGENT)
+        leases.lease_next(session, clock(), Lane.URGENT)
     clock.advance(seconds=outbox.LEASE.total_seconds())
     with opened.transaction() as session:
-        entry = outbox.lease_next(session, clock(), Lane.URGENT)
-        outbox.settle(session, entry, clock())
+        entry = leases.lease_next(session, clock(), Lane.URGENT)
+        leases.settle(session, entry, clock())
         session.get_one(mails.Mail, uuid.UUID(given_up)).state = MailState.HANDED
     shown = run.json("mail", "show", given_up)
     assert shown["errand"]["uncertain"] == 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.core import outbox
+from identity.core import leases, outbox
 from identity.core.one_time_codes import models as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import LEASE, JobKind, Lane
@@ -179,7 +179,7 @@ def test_a_worker_that_dies_between_lease_and_send_is_replaced_by_the_next(
     services, request_, postbox, work, clock
 ):
     with services.database.transaction() as session:
-        outbox.lease_next(session, clock(), Lane.URGENT)
+        leases.lease_next(session, clock(), Lane.URGENT)
     work()
     assert not postbox.sent
     clock.advance(seconds=LEASE.total_seconds())
@@ -191,7 +191,7 @@ def test_a_worker_that_dies_between_lease_and_send_is_replaced_by_the_next(
 def test_a_job_of_which_workers_die_is_given_up_and_seen(services, request_, postbox, work, clock):
     for _ in range(tasks.MOST_UNCERTAIN):
         with services.database.transaction() as session:
-            assert outbox.lease_next(session, clock(), Lane.URGENT)
+            assert leases.lease_next(session, clock(), Lane.URGENT)
         clock.advance(seconds=LEASE.total_seconds())
     work()
     assert not postbox.sent

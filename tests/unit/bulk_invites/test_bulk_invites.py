@@ -4,7 +4,7 @@ import pytest
 
 from identity.bulk_invites import service as bulk_invites
 from identity.bulk_invites.service import Owner, RoomSeen
-from identity.core import outbox
+from identity.core import waiting_jobs
 from identity.mail import models as mails
 from identity.maintenance import retention
 from tests.worlds.bulk_inviters import LIST, ROOM, ZOE, desk, run, service, settings
@@ -78,5 +78,5 @@ def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbo
     run(service)
     with service.database.reading() as session:
         assert len(mails.find_by_address(session, "lea@asso.example")) == 1
-        assert outbox.depth_by_lane(session, service.now()) == {}
+        assert waiting_jobs.depth_by_lane(session, service.now()) == {}
     assert seen == [0]

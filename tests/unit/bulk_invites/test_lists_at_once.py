@@ -9,7 +9,7 @@ import pytest
 from identity.bulk_invites import models as bulk_invites, quota, quota_models, service as lists
 from identity.bulk_invites.models import BulkInvite
 from identity.bulk_invites.service import AlreadySent
-from identity.core import outbox
+from identity.core import leases
 from identity.core.outbox import Lane
 from tests.worlds.bulk_inviters import desk, service, settings
 from tests.worlds.long_lists import (
@@ -44,12 +44,12 @@ def test_stop_does_not_wait_for_the_worker_that_waits_for_it(service):
 
     stopping = threading.Thread(target=stop)
     with service.database.transaction() as session:
-        job = outbox.lease_next(session, service.now(), Lane.ACCOUNTS)
+        job = leases.lease_next(session, service.now(), Lane.ACCOUNTS)
     with service.database.transaction() as session:  # a batch, as the worker begins it
-        assert outbox.renew(session, job, service.now())
+        assert bulk_invites.lock(session, made.id).state == "ordering"
         stopping.start()
-        stopping.join(0.2)  # it waits for nothing of the worker's
-        assert bulk_invites.lock(session, made.id).state == "stopping"
+        stopping.join(0.2)  # it waits for the list, and holds nothing of the worker's
+        assert leases.renew(session, job, service.now())
     stopping.join(60)
     work(service)
     assert now_of(service, made).state == "done"

@@ -9,6 +9,7 @@ from domain_rules.bulk_invites.tables import Row
 from identity.bulk_invites import models as bulk_invites, report, service as lists
 from identity.bulk_invites.models import BulkInvite, BulkInviteState, Step
 from identity.bulk_invites.service import AlreadySent, StillChecking
+from identity.core import leases
 from identity.core.outbox import Lane
 from tests.worlds.bulk_inviters import HERS, desk, service, settings
 from tests.worlds.long_lists import (
@@ -186,7 +187,7 @@ def test_a_stopped_list_sends_no_more_and_goes_on_when_its_owner_says_so(service
     work(service)
     with service.database.transaction() as session:  # a worker is sending one just now
         begun = jobs_of(service, made)[0].subject_id
-        job = tasks.outbox.lease_next(session, service.now(), Lane.BULK)
+        job = leases.lease_next(session, service.now(), Lane.BULK)
         begun = job.subject_id
         lists.stop(session, service.now(), session.get_one(BulkInvite, made.id))
     assert now_of(service, made).state == BulkInviteState.STOPPING

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.core import outbox
+from identity.core import leases
 from identity.core.outbox import Lane
 from identity.mail import models as mails, pausing, tries
 from identity.mail.models import Mail, MailState
@@ -59,8 +59,8 @@ def test_a_mail_is_tried_again_and_cancelled_with_a_reason(
 ):
     mail_id = order()
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, clock(), Lane.NORMAL)
-        outbox.give_up(session, job, clock(), "refused")
+        job = leases.lease_next(session, clock(), Lane.NORMAL)
+        leases.give_up(session, job, clock(), "refused")
         mails.find(session, mail_id).state = MailState.GAVE_UP
     french = words(sign_in(sal, language="fr").get(f"/admin/mails/{mail_id}"))
     assert "Il n’a pas pu être remis à temps." in french

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.core import outbox
+from identity.core import leases, outbox, waiting_jobs
 from identity.core.outbox import LEASE, JobKind, Lane
 
 
@@ -20,7 +20,7 @@ def put(database, clock, lane=Lane.URGENT):
 
 def lease(database, clock, lane=Lane.URGENT):
     with database.transaction() as session:
-        return outbox.lease_next(session, clock(), lane)
+        return leases.lease_next(session, clock(), lane)
 
 
 def test_what_is_put_is_leased_once_until_the_lease_ends(database, clock):
@@ -39,9 +39,9 @@ def test_a_worker_slower_than_its_lease_does_not_overwrite_the_next_one(database
     clock.advance(seconds=LEASE.total_seconds())
     quick = lease(database, clock)
     with database.transaction() as session:
-        assert not outbox.settle(session, slow, clock())
-        assert outbox.settle(session, quick, clock())
-        assert not outbox.give_up(session, quick, clock(), "too late")
+        assert not leases.settle(session, slow, clock())
+        assert leases.settle(session, quick, clock())
+        assert not leases.give_up(session, quick, clock(), "too late")
 
 
 def test_attempts_whose_end_nobody_knows_are_counted(database, clock):
@@ -57,19 +57,19 @@ def test_attempts_whose_end_nobody_knows_are_counted(database, clock):
 
     entry = lease(database, clock)
     assert uncertain() == 1  # under way
-    assert end(outbox.postpone, "greylisted")
+    assert end(leases.postpone, "greylisted")
     assert uncertain() == 0
     entry = lease(database, clock)
-    assert end(outbox.postpone, "no answer", is_uncertain=True)
+    assert end(leases.postpone, "no answer", is_uncertain=True)
     assert uncertain() == 1
     slow = entry = lease(database, clock)
     clock.advance(seconds=LEASE.total_seconds())
     entry = lease(database, clock)
     assert uncertain() == 3
-    assert end(outbox.settle)
+    assert end(leases.settle)
     assert uncertain() == 2  # the lost answer, and the worker that was too slow
     entry = slow
-    assert not end(outbox.settle)
+    assert not end(leases.settle)
     assert uncertain() == 2
 
 
@@ -77,7 +77,7 @@ def test_a_postponed_entry_is_due_at_its_time_and_says_why(database, clock):
     subject = put(database, clock)
     entry = lease(database, clock)
     with database.transaction() as session:
-        outbox.postpone(session, entry, clock() + timedelta(minutes=5), "greylisted")
+        leases.postpone(session, entry, clock() + timedelta(minutes=5), "greylisted")
     clock.advance(minutes=4)
     assert lease(database, clock) is None
     clock.advance(minutes=1)
@@ -90,8 +90,8 @@ def test_given_up_work_stays_to_be_seen_and_can_be_retried(database, clock):
     subject = put(database, clock)
     entry = lease(database, clock)
     with database.transaction() as session:
-        outbox.give_up(session, entry, clock(), "no such mailbox")
-        assert outbox.depth_by_lane(session, clock()) == {}
+        leases.give_up(session, entry, clock(), "no such mailbox")
+        assert waiting_jobs.depth_by_lane(session, clock()) == {}
     assert lease(database, clock) is None
     with database.transaction() as session:
         assert outbox.retry(session, subject, clock()) == 1
@@ -151,13 +151,13 @@ def test_what_is_ordered_for_later_is_due_then_and_nobody_waits_for_it_before(da
     subject, later = uuid.uuid4(), clock() + timedelta(hours=1)
     with database.transaction() as session:
         outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=later)
-        assert outbox.next_due(session, Lane.URGENT) == later
-        assert outbox.next_due(session, Lane.BULK) is None
-        assert outbox.depth_by_lane(session, clock()) == {}
+        assert leases.next_due(session, Lane.URGENT) == later
+        assert leases.next_due(session, Lane.BULK) is None
+        assert waiting_jobs.depth_by_lane(session, clock()) == {}
     assert lease(database, clock) is None
     clock.advance(hours=1)
     with database.reading() as session:
-        assert outbox.depth_by_lane(session, clock()) == {"urgent": (1, later)}
+        assert waiting_jobs.depth_by_lane(session, clock()) == {"urgent": (1, later)}
     assert lease(database, clock).subject_id == subject
 
 
@@ -165,7 +165,7 @@ def test_what_was_due_before_it_was_ordered_is_due_at_once(database, clock):
     subject, before = uuid.uuid4(), clock() - timedelta(hours=1)
     with database.transaction() as session:
         outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=before)
-        assert outbox.next_due(session, Lane.URGENT) == clock()
+        assert leases.next_due(session, Lane.URGENT) == clock()
     assert lease(database, clock).subject_id == subject
 
 
@@ -184,7 +184,7 @@ def test_what_is_leased_at_that_moment_is_not_brought_forward(database, clock):
 
     other = threading.Thread(target=bring_forward)
     with database.transaction() as session:
-        leased = outbox.lease_next(session, clock(), Lane.URGENT)
+        leased = leases.lease_next(session, clock(), Lane.URGENT)
         other.start()
         other.join(timeout=0.3)  # it waits for this transaction
     other.join()
@@ -216,11 +216,11 @@ def test_who_is_due_longest_is_leased_first_however_it_was_written(database, clo
 def test_what_went_wrong_before_is_forgotten_once_it_is_done(database, clock):
     subject = put(database, clock)
     with database.transaction() as session:
-        outbox.postpone(session, outbox.lease_next(session, clock(), Lane.URGENT), clock(), "away")
+        leases.postpone(session, leases.lease_next(session, clock(), Lane.URGENT), clock(), "away")
     job = lease(database, clock)
     assert job.last_error == "away"
     with database.transaction() as session:
-        assert outbox.settle(session, job, clock())
+        assert leases.settle(session, job, clock())
     with database.reading() as session:
         done = outbox.find_by_subject(session, subject)
         assert (done.done_at, done.last_error) == (clock(), None)
@@ -230,7 +230,7 @@ def test_what_is_done_is_not_tried_again_and_not_counted(database, clock):
     subject = put(database, clock)
     job = lease(database, clock)
     with database.transaction() as session:
-        outbox.settle(session, job, clock())
+        leases.settle(session, job, clock())
         outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT)
     with database.transaction() as session:
         assert outbox.retry(session, subject, clock()) == 1

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity.core import outbox, reservations
+from identity.core import leases, outbox, reservations
 from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.core.reservations import BEGINNING, facts_of
 from tests.worlds.services import *
@@ -51,7 +51,7 @@ def test_a_reservation_is_no_attempt_and_leaves_no_mark_when_it_ends(
     assert {job.id for job in jobs} == before.keys()
     assert reserve() == [], "nobody else gets them"
     with services.database.transaction() as session:
-        assert outbox.lease_next(session, clock(), Lane.URGENT) is None
+        assert leases.lease_next(session, clock(), Lane.URGENT) is None
         assert reservations.give_back(session, jobs) == 2
     after = stored(services).values()
     assert {job.id: job.due_at for job in after} == before
@@ -89,7 +89,7 @@ def test_who_was_too_slow_neither_begins_nor_gives_back(services, clock, enqueue
     (slow,) = reserve()
     clock.advance(seconds=LEASE.total_seconds())
     with services.database.transaction() as session:
-        assert outbox.lease_next(session, clock(), Lane.URGENT).id == slow.id
+        assert leases.lease_next(session, clock(), Lane.URGENT).id == slow.id
     assert not begin(services, clock, slow)
     with services.database.transaction() as session:
         assert reservations.give_back(session, [slow]) == 0
@@ -101,7 +101,7 @@ def test_a_job_of_which_a_worker_may_have_died_is_leased_alone(services, clock, 
     clock.advance(seconds=LEASE.total_seconds())
     assert reserve() == []
     with services.database.transaction() as session:
-        alone = outbox.lease_next(session, clock(), Lane.URGENT)
+        alone = leases.lease_next(session, clock(), Lane.URGENT)
     assert (alone.attempts, alone.uncertain) == (1, 1)
 
 

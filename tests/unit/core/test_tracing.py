@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from identity.core import journal, outbox, tracing
+from identity.core import journal, leases, outbox, tracing
 from identity.core.journal import Actor
 from identity.core.outbox import Job, JobKind, Lane
 
@@ -84,7 +84,7 @@ def test_rows_of_the_running_version_have_no_id(database, clock):
                 trace_id=None,
             )
         )
-        job = outbox.lease_next(session, clock(), Lane.URGENT)
+        job = leases.lease_next(session, clock(), Lane.URGENT)
     assert job.trace_id is None
 
 

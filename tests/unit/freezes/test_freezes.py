@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.core import journal, outbox
+from identity.core import journal, leases, outbox, waiting_jobs
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
 from identity.freezes import models as freezes, service
@@ -142,16 +142,16 @@ def test_a_thaw_lets_jobs_go_in_their_order_and_their_age_begins_anew(database, 
             outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=due_at)
     clock.advance(seconds=5)
     with database.transaction() as session:
-        while job := outbox.lease_next(session, clock(), Lane.URGENT):
-            assert outbox.hold(session, job, clock(), "mails")
+        while job := leases.lease_next(session, clock(), Lane.URGENT):
+            assert leases.hold(session, job, clock(), "mails")
             clock.advance(seconds=1)
     clock.advance(days=20)
     with database.transaction() as session:
-        assert outbox.lease_next(session, clock(), Lane.URGENT) is None
-        assert outbox.depth_by_lane(session, clock()) == {}, "held is not overdue"
-        assert outbox.count_held(session) == {"mails": 3}
+        assert leases.lease_next(session, clock(), Lane.URGENT) is None
+        assert waiting_jobs.depth_by_lane(session, clock()) == {}, "held is not overdue"
+        assert waiting_jobs.count_held(session) == {"mails": 3}
         assert service.thaw(session, clock(), OLGA, Frozen.MAILS)
-        went = [outbox.lease_next(session, clock(), Lane.URGENT) for _ in subjects]
+        went = [leases.lease_next(session, clock(), Lane.URGENT) for _ in subjects]
     assert [job.subject_id for job in went] == subjects
     assert {job.created_at for job in went} == {job.released_at for job in went} == {clock()}
 
@@ -159,12 +159,12 @@ def test_a_thaw_lets_jobs_go_in_their_order_and_their_age_begins_anew(database, 
 def test_what_a_slow_worker_still_has_is_not_settled_by_one_who_lost_it(database, clock):
     with database.transaction() as session:
         outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
-        slow = outbox.lease_next(session, clock(), Lane.URGENT)
+        slow = leases.lease_next(session, clock(), Lane.URGENT)
         session.expunge(slow)
         clock.advance(minutes=2)
-        fast = outbox.lease_next(session, clock(), Lane.URGENT)
-        assert not outbox.hold(session, slow, clock(), "mails")
-        assert outbox.hold(session, fast, clock(), "mails")
+        fast = leases.lease_next(session, clock(), Lane.URGENT)
+        assert not leases.hold(session, slow, clock(), "mails")
+        assert leases.hold(session, fast, clock(), "mails")
 
 
 def test_thawing_what_is_not_frozen_changes_nothing(database, clock):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.core import journal, outbox
+from identity.core import journal, leases
 from identity.core.job_outcomes import Later
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
@@ -123,7 +123,7 @@ def test_mails_to_operators_are_never_kept_back(services, request_, change):
         session.query(Mail).one().template = Template.OPERATOR_CODE
     assert change(pausing.pause, domain="ac-rouen.example") == 0
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, services.now(), Lane.URGENT)
+        job = leases.lease_next(session, services.now(), Lane.URGENT)
     kept = MailKind(compose=lambda *_: None, is_for_operators=False)
     with pytest.raises(Later):
         jobs.send_mail(services, job, kind_of=lambda _: kept)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from identity.core import outbox
+from identity.core import leases
 from identity.core.job_outcomes import Later
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
@@ -36,13 +36,13 @@ def test_resumed_at_the_moment_it_is_postponed_a_mail_does_not_sleep(
     """The worker has seen the pause and not committed yet: whoever resumes waits for it."""
     change(pausing.pause)
     with services.database.transaction() as session:
-        job = outbox.lease_next(session, services.now(), Lane.URGENT)
+        job = leases.lease_next(session, services.now(), Lane.URGENT)
     with pytest.raises(Later) as later:
         jobs.send_mail(services, job, kind_of=kind_of)
     released: list[int] = []
     resuming = threading.Thread(target=lambda: released.append(change(pausing.resume)))
     with services.database.transaction() as session:
-        assert outbox.postpone(session, job, services.now() + later.value.delay, later.value.why)
+        assert leases.postpone(session, job, services.now() + later.value.delay, later.value.why)
         later.value.note(session)
         resuming.start()
         resuming.join(0.2)  # if it did not wait, it would be over by now

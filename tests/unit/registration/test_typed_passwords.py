@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from identity.core import outbox
+from identity.core import leases
 from identity.core.http_client import Away
 from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.mail import models as mails
@@ -183,7 +183,7 @@ def test_a_job_taken_up_twice_makes_one_account(worker_services, confirm, ask, h
     request = confirm()
     ask(request)
     with worker_services.database.transaction() as session:
-        entry = outbox.lease_next(session, worker_services.now(), Lane.ACCOUNTS)
+        entry = leases.lease_next(session, worker_services.now(), Lane.ACCOUNTS)
     both = [
         threading.Thread(target=job.make_account, args=(worker_services, entry)) for _ in range(2)
     ]

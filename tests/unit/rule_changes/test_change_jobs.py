@@ -10,7 +10,7 @@ from sqlalchemy import event
 from domain_rules.addresses import parse_domain
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity import problems
-from identity.core import outbox
+from identity.core import leases
 from identity.core.job_outcomes import Later
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers import health_models, models as homeservers, module_models
@@ -39,7 +39,7 @@ def approved(desk, proposed, ines):
 
 def lease(desk, lane):
     with desk.services.database.transaction() as session:
-        return outbox.lease_next(session, desk.clock(), lane)
+        return leases.lease_next(session, desk.clock(), lane)
 
 
 def test_a_check_whose_worker_died_is_done_by_another(desk, checking_one, clock):
@@ -93,7 +93,7 @@ def test_a_check_that_was_given_up_can_be_ordered_again(desk, checking_one, cloc
         desk.do(changes.order_check, checking_one)
     job = lease(desk, Lane.BULK)
     with desk.services.database.transaction() as session:
-        outbox.give_up(session, job, clock(), "it kills its workers")
+        leases.give_up(session, job, clock(), "it kills its workers")
     desk.do(changes.order_check, checking_one)
     desk.work()
     assert desk.read(checking_one).state == ChangeState.CHECKED
@@ -104,7 +104,7 @@ def test_an_application_that_was_given_up_can_be_returned(desk, approved, clock)
         desk.do(changes.give_back, approved)
     job = lease(desk, Lane.NORMAL)
     with desk.services.database.transaction() as session:
-        outbox.give_up(session, job, clock(), "it kills its workers")
+        leases.give_up(session, job, clock(), "it kills its workers")
     desk.do(changes.give_back, approved)
     assert desk.read(approved).state == ChangeState.RETURNED
 
@@ -120,7 +120,7 @@ def test_an_application_that_was_moved_to_now_and_given_up_can_be_returned(
     desk.do(approvals.apply_approved, proposed, INES)
     job = lease(desk, Lane.NORMAL)
     with desk.services.database.transaction() as session:
-        outbox.give_up(session, job, clock(), "it kills its workers")
+        leases.give_up(session, job, clock(), "it kills its workers")
     desk.do(changes.give_back, proposed)
     assert desk.read(proposed).state == ChangeState.RETURNED
 

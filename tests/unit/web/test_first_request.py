@@ -85,6 +85,18 @@ def test_a_process_starts_without_a_database_and_loads_later(services, caplog):
     assert made.rules.revision == 1
 
 
+def test_where_tables_are_missing_the_log_names_the_command_that_makes_them(
+    services, empty_database_url, caplog
+):
+    database = Database(make_engine(empty_database_url, WEB))
+    app = create_app(begun(services, database))
+    with caplog.at_level(logging.WARNING, "identity.web.loading"):
+        load(app)
+    said = [each.getMessage() for each in caplog.records if each.name == "identity.web.loading"]
+    database.engine.dispose()
+    assert said == ["nothing is loaded yet: the tables are missing or old: guichet db upgrade"]
+
+
 @pytest.mark.parametrize("name", ["app", "internal"])
 def test_what_servers_import_is_loaded(name, sqlite_url, tmp_path):
     """granian and gunicorn take it by its name, and listen then."""
