@@ -3,6 +3,9 @@
 Help and completion need only what `commands.py` says of each: its name, and what it is for.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any, cast
 
@@ -10,6 +13,22 @@ import click
 
 FAILURES = "identity.command.failures:failure_of"
 TABLES = "identity.tables:METADATA"
+
+
+@contextmanager
+def kept_for_good() -> Iterator[None]:
+    """Let the garbage collector pass over what is made in the block: modules are never garbage.
+
+    Else it walks over all of them, again and again, while they are imported.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 class Later(click.Command):
@@ -33,11 +52,12 @@ class Later(click.Command):
 
     def load(self) -> click.Command:
         """Import it, and what belongs to its group."""
-        if self.all_tables:
-            resolve_name(TABLES)
-        command = cast(click.Command, resolve_name(self.target))
-        for verb in self.verbs:
-            cast(click.Group, command).add_command(resolve_name(verb))
+        with kept_for_good():
+            if self.all_tables:
+                resolve_name(TABLES)
+            command = cast(click.Command, resolve_name(self.target))
+            for verb in self.verbs:
+                cast(click.Group, command).add_command(resolve_name(verb))
         return command
 
 

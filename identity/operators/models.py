@@ -15,8 +15,7 @@ from sqlalchemy import JSON, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
-from identity.core.personal_data import ADDRESS, RECORD
-from identity.core.sealing import SEALED
+from identity.core.personal_data import ADDRESS, RECORD, SEALED
 
 from .roles import Role, Scope
 
