@@ -3,32 +3,15 @@
 Help and completion need only what `commands.py` says of each: its name, and what it is for.
 """
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any, cast
 
 import click
 
+from identity.core.loaded_once import kept_for_good
+
 FAILURES = "identity.command.failures:failure_of"
 TABLES = "identity.tables:METADATA"
-
-
-@contextmanager
-def kept_for_good() -> Iterator[None]:
-    """Let the garbage collector pass over what is made in the block: modules are never garbage.
-
-    Else it walks over all of them, again and again, while they are imported.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 class Later(click.Command):

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from identity.cli.commands import COMMANDS, guichet
-from identity.cli.lazy import Later, kept_for_good
+from identity.cli.lazy import Later
+from identity.core.loaded_once import kept_for_good
 from tests.services.processes import ROOT
 
 AROUND = """
