@@ -24,7 +24,8 @@ PASSWORDS = {
 def measure() -> Iterator[Row]:
     """Run the suite."""
     ranks()  # loaded once in each process, before the first password
-    matching.add_frequency_lists(importlib.reload(frequency_lists).FREQUENCY_LISTS)  # see guesses.py
+    # guesses.py has emptied them.
+    matching.add_frequency_lists(importlib.reload(frequency_lists).FREQUENCY_LISTS)
     for what, password in PASSWORDS.items():
         taken = in_turn(
             {

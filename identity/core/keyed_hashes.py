@@ -23,7 +23,7 @@ from domain_rules.addresses import EmailAddress
 
 from . import inserting
 from .database import Base, marked_columns
-from .personal_data import SEALED
+from .sealed_columns import SEALED
 from .sealing import Vault
 from .tokens import Tokens
 

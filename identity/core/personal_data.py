@@ -23,7 +23,7 @@ from . import rows
 from .address_domains import name_of
 from .database import Base, marked_columns
 
-if TYPE_CHECKING:  # it stands on libraries of cryptography, and tables on this module
+if TYPE_CHECKING:  # it stands on libraries of cryptography, which tables do not need
     from .keyed_hashes import KeyedHashes
 
 ADDRESS: Final = {"person": "address"}  # a canonical address, or something without "@" in its place
@@ -32,8 +32,6 @@ TEXT: Final = {"person": "text"}  # text or JSON from outside in which an addres
 HASH: Final = {"person": "hash"}  # of an address; its row is deleted with that address
 # What operators decided and signed for: rules of single addresses, and the journal. It stays.
 RECORD: Final = {"person": "record"}
-# Sealed by a storage key, so nobody reads it here; re-sealing finds these columns by it.
-SEALED: Final = {"sealed": True}
 
 ERASED: Final = "•••"  # in place of an address in a text that belongs to somebody else
 IN_TEXT: Final = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")

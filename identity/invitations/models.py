@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import foreseen, rows
 from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
-from identity.core.personal_data import ADDRESS, SEALED, TEXT, USER_ID
+from identity.core.personal_data import ADDRESS, TEXT, USER_ID
+from identity.core.sealed_columns import SEALED
 from identity.core.user_servers import server_of
 
 Moment = datetime | ColumnElement[datetime]

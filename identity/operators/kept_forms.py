@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
-from identity.core.personal_data import SEALED
+from identity.core.sealed_columns import SEALED
 from identity.core.sealing import CannotOpen, Vault
 
 from .models import Operator, OperatorSession, Source, hash_of

@@ -15,7 +15,8 @@ from sqlalchemy import JSON, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
-from identity.core.personal_data import ADDRESS, RECORD, SEALED
+from identity.core.personal_data import ADDRESS, RECORD
+from identity.core.sealed_columns import SEALED
 
 from .roles import Role, Scope
 

@@ -104,4 +104,6 @@ def test_what_servers_import_is_loaded(name, sqlite_url, tmp_path):
     )
     revision, collector = done.stdout.splitlines()[-2:]
     assert revision == "0", "before the first revision there are no rules"
-    assert collector == "True True", "no request waits while the collector walks over what is loaded"
+    assert collector == "True True", (
+        "no request waits while the collector walks over what is loaded"
+    )
