@@ -5,21 +5,24 @@ asgi.py gives them to granian.
 
 import sys
 
-try:
-    from flask import Flask
+from identity.core.loaded_once import kept_for_good
 
-    import identity.tables  # noqa: F401  pages and jobs look for marked columns in all of them
-    from identity.app import create_app
-    from identity.core import logging as logs, metric_files
-    from identity.core.database_deadlines import WEB
-    from identity.core.nodes import NodeKind
-    from identity.health.heartbeat import Heartbeat
-    from identity.keys import process_keys as keys
-    from identity.registration.passwords.warming import warm_up
-    from identity.services import build_services
-    from identity.settings import WrongSettings, read_settings
-    from identity.web.loading import load
-    from workers import finish_bells, wake_outbox
+try:
+    with kept_for_good():
+        from flask import Flask
+
+        import identity.tables  # noqa: F401  pages and jobs look for marked columns in all of them
+        from identity.app import create_app
+        from identity.core import logging as logs, metric_files
+        from identity.core.database_deadlines import WEB
+        from identity.core.nodes import NodeKind
+        from identity.health.heartbeat import Heartbeat
+        from identity.keys import process_keys as keys
+        from identity.registration.passwords.warming import warm_up
+        from identity.services import build_services
+        from identity.settings import WrongSettings, read_settings
+        from identity.web.loading import load
+        from workers import finish_bells, wake_outbox
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] in {"identity", "domain_rules", "workers"}:
         raise
@@ -55,13 +58,15 @@ def stop() -> None:
 def __getattr__(name: str) -> Flask:
     """Make only the application that is served, ready for the first request."""
     if name == "internal":
-        internal_app = create_app(services, listener="internal")
-        load(internal_app)
+        with kept_for_good():
+            internal_app = create_app(services, listener="internal")
+            load(internal_app)
         _report(NodeKind.INTERNAL)
         return internal_app
     if name == "app":
-        public_app = create_app(services)
-        load(public_app)
+        with kept_for_good():
+            public_app = create_app(services)
+            load(public_app)
         _report(NodeKind.WEB)
         warm_up()
         return public_app

@@ -3,6 +3,7 @@
 `EmailAddress.parse` is the only way to turn untrusted text into an address.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,12 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 # UTS 46 reads these as dots; done first so that labels can be counted.
 IDEOGRAPHIC_DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
+# As nearly all domains are written. Labels with hyphens at the third and fourth place are reserved:
+# what of them is good, email-validator says.
+_LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+PLAIN_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}(?<=[a-z])")
+MAX_PLAIN = 200  # characters; what is longer may be too long for an address
+RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 NOT_IN_AN_ATOM = frozenset('<>()[]\\,;: "')
 
 
@@ -186,7 +193,7 @@ def _to_ascii(typed: str) -> str:
         # A label in xn-- form must be what its own Unicode form is encoded to.
         is_one = "xn--" not in ascii_domain or _encoded_again(ascii_domain) == ascii_domain
     except ValueError:  # of email-validator and of idna alike
-        is_reserved = domain.rpartition(".")[2] in SPECIAL_USE_DOMAIN_NAMES
+        is_reserved = domain.rpartition(".")[2] in RESERVED
         raise InvalidAddress(
             AddressFault.RESERVED if is_reserved else AddressFault.NOT_A_DOMAIN
         ) from None
@@ -205,9 +212,18 @@ def _ascii_domain(domain: str) -> str:
 
     The library checks whole addresses, so it is given one. Its list of reserved domains stays in
     force: .localhost, .local and .test receive no mail from outside; .example is not on it.
+    It walks over each letter several times, so what is plain is not given to it.
     """
+    if len(domain) <= MAX_PLAIN and PLAIN_DOMAIN.fullmatch(domain) and not _is_reserved(domain):
+        return domain
     ascii_domain: str = validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
     return ascii_domain
+
+
+def _is_reserved(domain: str) -> bool:
+    while domain and domain not in RESERVED:
+        domain = domain.partition(".")[2]
+    return bool(domain)
 
 
 def _check_shape(domain: str) -> None:

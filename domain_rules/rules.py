@@ -146,10 +146,10 @@ class RuleSet:
         tried = tuple(
             TriedRule(
                 name=f"{kind.value}:{pattern}" if pattern else kind.value,
-                matched=rule is not None,
+                matched=(rule := self._find(kind, pattern)) is not None,
                 won=rule is not None and rule is decision.rule,
             )
-            for kind, pattern, rule in self._looked_for(address)
+            for kind, pattern in looked_for(address)
         )
         return Explanation(address, tried, decision)
 
@@ -161,14 +161,15 @@ class RuleSet:
             domain = domain.partition(".")[2]
         return rule
 
-    def _looked_for(self, address: EmailAddress) -> Iterator[tuple[RuleKind, str, Rule | None]]:
-        domain = address.ascii_domain
-        yield RuleKind.ADDRESS, address.canonical, self._by_address.get(address.canonical)
-        yield RuleKind.DOMAIN, domain, self._by_domain.get(domain)
-        while domain:
-            yield RuleKind.SUFFIX, domain, self._by_suffix.get(domain)
-            domain = domain.partition(".")[2]
-        yield RuleKind.DEFAULT, "", self._default
+    def _find(self, kind: RuleKind, pattern: str) -> Rule | None:
+        if kind is RuleKind.DEFAULT:
+            return self._default
+        tables = {
+            RuleKind.ADDRESS: self._by_address,
+            RuleKind.DOMAIN: self._by_domain,
+            RuleKind.SUFFIX: self._by_suffix,
+        }
+        return tables[kind].get(pattern)
 
     def _decision(self, rule: Rule | None, address: EmailAddress) -> Decision:
         place = self._default if rule is None or rule.sibling_of else rule
@@ -191,6 +192,17 @@ class RuleSet:
             rule=rule,
             revision=self.revision,
         )
+
+
+def looked_for(address: EmailAddress) -> Iterator[tuple[RuleKind, str]]:
+    """Kind and pattern of every rule that may decide for an address, in order of precedence."""
+    domain = address.ascii_domain
+    yield RuleKind.ADDRESS, address.canonical
+    yield RuleKind.DOMAIN, domain
+    while domain:
+        yield RuleKind.SUFFIX, domain
+        domain = domain.partition(".")[2]
+    yield RuleKind.DEFAULT, ""
 
 
 def _takes(place: Rule | None, address: EmailAddress) -> bool:

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import click
 
+from identity.core.loaded_once import kept_for_good
+
 FAILURES = "identity.command.failures:failure_of"
 TABLES = "identity.tables:METADATA"
 
@@ -33,11 +35,12 @@ class Later(click.Command):
 
     def load(self) -> click.Command:
         """Import it, and what belongs to its group."""
-        if self.all_tables:
-            resolve_name(TABLES)
-        command = cast(click.Command, resolve_name(self.target))
-        for verb in self.verbs:
-            cast(click.Group, command).add_command(resolve_name(verb))
+        with kept_for_good():
+            if self.all_tables:
+                resolve_name(TABLES)
+            command = cast(click.Command, resolve_name(self.target))
+            for verb in self.verbs:
+                cast(click.Group, command).add_command(resolve_name(verb))
         return command
 
 

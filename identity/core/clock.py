@@ -10,6 +10,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251  this is the one place
 
 
+def iso_time(moment: datetime | None) -> str | None:
+    """A moment as programs read it, in whole seconds; None for none."""
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
 TOLERANCE = timedelta(seconds=2)
 """A smaller difference of clocks is left alone: measuring it is not exact, and nothing needs it."""
 

@@ -30,9 +30,8 @@ from sqlalchemy.orm import (
 from identity.database_urls import without_pooler
 from identity.settings import Settings
 
-from . import database_deadlines
 from .database_availability import Availability
-from .database_deadlines import WORK, Patience
+from .database_deadlines import WORK, Patience, connect_args
 from .database_faults import AWAY, record_faults
 from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
@@ -277,8 +276,10 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         record_faults(engine)
         engine.update_execution_options(**{ASKING: {READS_ONLY: True}})
         return engine
+    from .bounded_connections import bound  # noqa: PLC0415  loads the driver of PostgreSQL
+
     address, through_pooler = without_pooler(url)
-    arguments = database_deadlines.connect_args(patience)
+    arguments = connect_args(patience)
     if through_pooler:
         arguments.pop("options", None)  # a pooler takes none
         arguments |= connect_args_for_pooler()
@@ -292,7 +293,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         limit_each_transaction(engine, patience)
     try_connections(engine)
     availability = Availability(partial(_ping, engine))
-    database_deadlines.bound(engine, patience, availability)
+    bound(engine, patience, availability)
     # Saves BEGIN and ROLLBACK. Behind a pooler, each transaction has to begin with the time-outs.
     single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
     engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})

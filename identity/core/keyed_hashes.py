@@ -23,7 +23,8 @@ from domain_rules.addresses import EmailAddress
 
 from . import inserting
 from .database import Base, marked_columns
-from .sealing import SEALED, Vault
+from .sealed_columns import SEALED
+from .sealing import Vault
 from .tokens import Tokens
 
 ONLY = 1

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -22,7 +22,9 @@ from domain_rules.same_mailbox import SERVICES
 from . import rows
 from .address_domains import name_of
 from .database import Base, marked_columns
-from .keyed_hashes import KeyedHashes
+
+if TYPE_CHECKING:  # it stands on libraries of cryptography, which tables do not need
+    from .keyed_hashes import KeyedHashes
 
 ADDRESS: Final = {"person": "address"}  # a canonical address, or something without "@" in its place
 USER_ID: Final = {"person": "user_id"}
@@ -99,7 +101,7 @@ class View:
     """A look at one person at one moment: what the part of each story is given."""
 
     session: Session
-    hashes: KeyedHashes
+    hashes: "KeyedHashes"
     now: datetime
     person: Person
 

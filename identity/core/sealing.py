@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from nacl.bindings import sodium_pad, sodium_unpad
@@ -18,8 +17,6 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import SecretStr
 
-# Marks columns sealed by a storage key; re-sealing finds them by it.
-SEALED: Final = {"sealed": True}
 PRIVATE, PUBLIC = "hs-private-", "hs-public-"  # prefixes of the two halves of a pair
 BOX = "box1"
 BLOCK = 256  # bytes; padding, so that a box does not show the length of a password

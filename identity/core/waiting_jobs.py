@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, String, func, select, text
+from sqlalchemy import Integer, String, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from .database import UtcDateTime
@@ -31,8 +31,15 @@ def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datet
 
 def find_oldest(session: Session, now: datetime, *, limit: int) -> list[Job]:
     """The jobs that have waited longest, of any lane, oldest first; held ones do not count."""
-    due = select(Job).where(WAITING, Job.held_by.is_(None), Job.created_at <= now)
-    return list(session.scalars(due.order_by(Job.created_at).limit(limit)))
+    return list(session.scalars(OLDEST, {"now": now, "most": limit}))
+
+
+OLDEST = (  # composed once: every probe asks
+    select(Job)
+    .where(WAITING, Job.held_by.is_(None), Job.created_at <= bindparam("now"))
+    .order_by(Job.created_at)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True)

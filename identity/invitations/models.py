@@ -13,7 +13,7 @@ from identity.core import foreseen, rows
 from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 from identity.core.user_servers import server_of
 
 Moment = datetime | ColumnElement[datetime]

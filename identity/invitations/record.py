@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from identity.accounts import models as accounts
+from identity.core.clock import iso_time
 from identity.mail import models as mails
 from identity.mail.models import Mail, MailState
 from identity.mail.quota import Template
@@ -89,10 +90,6 @@ def masked_address(invitation: ThirdPartyInvitation) -> str:
     if "@" not in invitation.address:
         return invitation.address
     return EmailAddress.stored(invitation.address).masked
-
-
-def iso_time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def _find_mails(session: Session, invitation: ThirdPartyInvitation) -> list[Mail]:

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
+from identity.core.clock import iso_time
 from identity.core.outbox import Job, JobKind
 from identity.core.personal_data import mask
 
 from . import record
 from .models import Delivery, ThirdPartyInvitation
-from .record import iso_time, masked_address
+from .record import masked_address
 
 MEANING = {
     Delivery.WAITING: "nobody has bound the address yet",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 
 
 class StoredKey(Base):

@@ -13,7 +13,8 @@ from identity.core import journal
 from identity.core.batches import BATCH, never
 from identity.core.database import Database, marked_columns
 from identity.core.journal import Actor
-from identity.core.sealing import SEALED, CannotOpen, Vault
+from identity.core.sealed_columns import SEALED
+from identity.core.sealing import CannotOpen, Vault
 from identity.core.signatures import SigningKey, WrongKey, decode_base64, encode_base64, new_key
 from identity.problems import Problem
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from sqlalchemy import ColumnElement, Index, func, select
+from sqlalchemy import ColumnElement, Index, bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
@@ -333,13 +333,16 @@ def find_recent(session: Session, *, state: MailState | None = None, limit: int 
 
 def last_outcomes(session: Session, since: datetime, *, limit: int) -> list[str]:
     """The outcomes of the mails that were handed over (empty) or refused last, newest first."""
-    query = (
-        select(Mail.outcome)
-        .where(Mail.ended_at.is_not(None), Mail.ended_at > since)
-        .order_by(Mail.ended_at.desc())
-        .limit(limit)
-    )
-    return [outcome or "" for outcome in session.scalars(query)]
+    found = session.scalars(LAST_OUTCOMES, {"since": since, "most": limit})
+    return [outcome or "" for outcome in found]
+
+
+LAST_OUTCOMES = (  # composed once: every probe asks
+    select(Mail.outcome)
+    .where(Mail.ended_at.is_not(None), Mail.ended_at > bindparam("since"))
+    .order_by(Mail.ended_at.desc())
+    .limit(bindparam("most"))
+)
 
 
 def count_by_state(session: Session) -> dict[str, int]:

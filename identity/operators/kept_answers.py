@@ -16,7 +16,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import rows
 from identity.core.database import Base
 from identity.core.inserting import insert_if_new
-from identity.core.sealing import SEALED, Vault
+from identity.core.sealed_columns import SEALED
+from identity.core.sealing import Vault
 from identity.problems import KeyReused
 
 KEPT: Final = timedelta(hours=24)

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
-from identity.core.sealing import SEALED, CannotOpen, Vault
+from identity.core.sealed_columns import SEALED
+from identity.core.sealing import CannotOpen, Vault
 
 from .models import Operator, OperatorSession, Source, hash_of
 

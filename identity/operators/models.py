@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, RECORD
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 
 from .roles import Role, Scope
 

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from identity.core.database import marked_columns
-from identity.core.sealing import SEALED, CannotOpen, PrivateHalves, Vault
+from identity.core.sealed_columns import SEALED
+from identity.core.sealing import CannotOpen, PrivateHalves, Vault
 from identity.homeservers import models as homeservers, secrets as homeserver_secrets
 
 TRIED = 200  # values of each column; keys change for all of them at once

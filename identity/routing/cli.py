@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from domain_rules.advice import AddressAdvice, advise
-from domain_rules.rules import Decision, DecisionReason, Explanation
+from domain_rules.rules import Decision, DecisionReason, Explanation, RuleSet
 from identity.accounts import models as accounts
 from identity.command.labels import CHANGE
 from identity.command.looking import look
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_facts, print_json, print_message
+from identity.core.clock import iso_time
 from identity.invitations import models as third_party_invitations
-from identity.invitations.record import iso_time
-from identity.rule_changes import changes, lines, service as rule_changes
+from identity.rule_changes import service as rule_changes
 from identity.threepids import associations
 
 from . import address_lists, never_agent
@@ -67,9 +67,9 @@ def explain(
         context.exit(Exit.FAILED)
     with look() as (session, now):
         rules = (
-            rule_changes.rules_at(session, now, revision)
+            rule_changes.rules_for(session, now, revision, parsed)
             if draft is None
-            else lines.rules_under(session, now, changes.required(session, draft))
+            else _rules_under(session, now, draft)
         )
         shared = address_lists.shared_mailboxes(session)
         known = _known(session, now, parsed)
@@ -79,6 +79,12 @@ def explain(
     if not print_json(describe_explanation(explanation, advice) | {"known": known}):
         person = [(name.replace("_", " "), str(value)) for name, value in known.items() if value]
         print_facts(_readable(explanation, advice) + person)
+
+
+def _rules_under(session: Session, now: datetime, number: int) -> RuleSet:
+    from identity.rule_changes import changes, lines  # noqa: PLC0415  with --as-of alone
+
+    return lines.rules_under(session, now, changes.required(session, number))
 
 
 def _known(session: Session, now: datetime, address: EmailAddress) -> dict[str, Any]:

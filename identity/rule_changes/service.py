@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from domain_rules.addresses import EmailAddress
 from domain_rules.rule import Rule, RuleKind
-from domain_rules.rules import RuleSet
+from domain_rules.rules import RuleSet, looked_for
 from identity import problems
 from identity.core import journal
 from identity.core.journal import Actor
@@ -96,11 +97,32 @@ def rules_at(session: Session, now: datetime, revision: int | None) -> RuleSet:
 
     Raises NoSuchRevision.
     """
+    return rules.load_rule_set(session, at=_end_of(session, now, revision), revision=revision)
+
+
+def rules_for(
+    session: Session, now: datetime, revision: int | None, address: EmailAddress
+) -> RuleSet:
+    """As `rules_at`, but of this address alone: the rule set advises on it as that of all rules.
+
+    Only where no rule of its own decides are all of them read: it may be a typing error.
+    """
+    number = rules.current_number(session) if revision is None else required(session, revision)
+    moment = _end_of(session, now, revision)
+    found = rules.find(session, [*looked_for(address)], revision=number)
+    few = RuleSet.compile(found, revision=number, at=moment)
+    decided = few.decide(address).rule
+    if decided is not None and decided.kind is not RuleKind.DEFAULT:
+        return few
+    return rules.load_rule_set(session, at=moment, revision=number)
+
+
+def _end_of(session: Session, now: datetime, revision: int | None) -> datetime:
+    """When a revision was replaced; now for the current one. Raises NoSuchRevision."""
     if revision is None:
-        return rules.load_rule_set(session, at=now)
+        return now
     following = session.get(RuleRevision, required(session, revision) + 1)
-    moment = following.published_at if following else now
-    return rules.load_rule_set(session, at=moment, revision=revision)
+    return following.published_at if following else now
 
 
 def publish(session: Session, now: datetime, difference: Difference, who: Actor) -> int:

@@ -23,7 +23,7 @@ from identity.core import rows
 from identity.core.database import Base, UtcDateTime
 from identity.core.gathered import times_of
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 from identity.freezes.models import Freeze, Freezes, is_in_force
 from identity.mail.models import Mail
 from identity.mail.quota import DAY, Template

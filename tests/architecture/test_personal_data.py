@@ -4,7 +4,7 @@ from sqlalchemy import JSON, String
 
 from identity.core.keyed_hashes import KEYED_HASH
 from identity.core.personal_data import ADDRESS, HASH, RECORD, TEXT, USER_ID
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 from identity.tables import METADATA
 
 MARKS = (ADDRESS, USER_ID, TEXT, HASH, RECORD, KEYED_HASH, SEALED)

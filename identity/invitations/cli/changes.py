@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from identity.command.opening import author_here, change_options, changing
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import print_json, print_message
+from identity.core.clock import iso_time
 from identity.core.journal import Actor
 from identity.invitations import (
     operator_changes,
-    record as invitation_record,
     service as invitations,
     states as invitation_states,
 )
@@ -96,5 +96,5 @@ def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwi
         return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
     if row.awaits:
         return Failure(f"{row.id}: {AWAITING_ROOM}", Exit.REFUSED)
-    again = invitation_record.iso_time(invitations.resend_allowed_at(session, now, row))
+    again = iso_time(invitations.resend_allowed_at(session, now, row))
     return Failure(f"{row.id}: a mail was sent not long ago, again from {again}", Exit.REFUSED)

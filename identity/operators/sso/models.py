@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
-from identity.core.sealing import SEALED
+from identity.core.sealed_columns import SEALED
 
 
 class SsoProvider(Base):

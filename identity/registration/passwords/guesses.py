@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zxcvbn import matching, scoring
+from zxcvbn import frequency_lists, matching, scoring
 
 from .keyboards import GRAPHS, interlaced
 from .words import MAX_WORD, composed, plain
@@ -34,6 +34,10 @@ DOUBLED = re.compile(r"(.)\1+", re.DOTALL)
 # What stands for a letter. Some stand for two: hence a second reading.
 LEET = str.maketrans("0123456789@$€!|+({<£%", "oizeasgtbgaseiltccclx")
 LEET_OTHERWISE = LEET | str.maketrans("167!|", "lblli")
+
+# zxcvbn's lists are among ours, and nothing that is used here asks them: they take 12 MB.
+frequency_lists.FREQUENCY_LISTS.clear()
+matching.RANKED_DICTIONARIES.clear()
 
 Rank = Callable[[str], int | None]
 """Word, as `words.plain` writes it → after how many guesses it is tried; None: not a word."""

@@ -1,8 +1,9 @@
 """Loading the known words when the public site starts, so that no request waits for them.
 
-It takes some seconds of CPU, in a thread, so that serving begins at once. In a process that forks
-after loading (gunicorn's `--preload`), a child has the words if they were read by then; if not, it
-reads them itself, since threads do not survive a fork.
+It takes a second of CPU, in a process of its own that a thread awaits: serving begins at once, and
+no request shares its processor's time with it. In a process that forks after loading (gunicorn's
+`--preload`), a child has the words if they were read by then; if not, it reads them itself, since
+threads do not survive a fork.
 """
 
 import os

@@ -1,20 +1,15 @@
 """The words people use in passwords, each with the number of guesses after which it is tried."""
 
-import re
+import os
+import subprocess
+import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 
-from babel import Locale
-from spellchecker import SpellChecker
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from .packed_words import PackedWords
 
 MAX_WORD = 28  # letters of a word
-CALENDAR = 5  # guesses: seasons, months and weekdays add no strength
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
-JOINTS = str.maketrans("", "", "'’ -")
-SECTION = re.compile(r"\[(.+)\]\n([^\[]*)")
 
 
 def composed(text: str) -> str:
@@ -30,40 +25,19 @@ def plain(text: str) -> str:
 
 
 @cache
-def ranks() -> Mapping[str, int]:
+def ranks() -> PackedWords:
     """Each known word, as `plain` writes it, with about how many guesses it takes.
 
-    They come from known_words.txt, from pyspellchecker's French word frequencies, and from zxcvbn:
-    English words and leaked passwords. 200,000 words, read once in each process.
+    Read once in each process. A process of its own makes them of their lists: that takes seconds,
+    which the threads of this one would share, and tens of megabytes, which this one would keep.
     """
-    found: dict[str, int] = {}
-    for words in _lists():
-        for rank, word in enumerate(words, 1):
-            key = plain(word).translate(JOINTS)
-            if 1 < len(key) <= MAX_WORD:
-                found[key] = min(rank, found.get(key, rank))
-    return found | dict.fromkeys(_calendar(), CALENDAR)
-
-
-def _lists() -> Iterator[Sequence[str]]:
-    french = SpellChecker(language="fr").word_frequency.dictionary
-    yield sorted(french, key=lambda word: (-french[word], word))
-    yield from FREQUENCY_LISTS.values()
-    yield from _known().values()
-
-
-def _calendar() -> Iterator[str]:
-    yield from _known()["calendar"]
-    for language in ("fr", "en"):
-        locale = Locale(language)
-        for names in (locale.months["format"]["wide"], locale.days["format"]["wide"]):
-            yield from map(plain, names.values())
-
-
-@cache
-def _known() -> dict[str, list[str]]:
-    text = (files(__package__) / "known_words.txt").read_text(encoding="utf-8")
-    return {name: words.split() for name, words in SECTION.findall(text)}
+    made = subprocess.run(  # noqa: S603  a program of ours
+        [sys.executable, "-m", f"{__package__}.word_lists"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return PackedWords.read(made.stdout)
 
 
 def _base(letter: str) -> str:

@@ -100,7 +100,10 @@ def test_where_tables_are_missing_the_log_names_the_command_that_makes_them(
 @pytest.mark.parametrize("name", ["app", "internal"])
 def test_what_servers_import_is_loaded(name, sqlite_url, tmp_path):
     """granian and gunicorn take it by its name, and listen then."""
-    code = f"import wsgi; wsgi.{name}; print(wsgi.services.rules.revision); wsgi.stop()"
+    code = (
+        f"import gc, wsgi; wsgi.{name}; print(wsgi.services.rules.revision);"
+        "print(gc.isenabled(), 20 * len(gc.get_objects()) < gc.get_freeze_count()); wsgi.stop()"
+    )
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     env |= {"GUICHET_DATA_DIR": str(tmp_path), "GUICHET_ENV_FILE": ""}
     done = subprocess.run(
@@ -111,4 +114,8 @@ def test_what_servers_import_is_loaded(name, sqlite_url, tmp_path):
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "0", "before the first revision there are no rules"
+    revision, collector = done.stdout.splitlines()[-2:]
+    assert revision == "0", "before the first revision there are no rules"
+    assert collector == "True True", (
+        "no request waits while the collector walks over what is loaded"
+    )
