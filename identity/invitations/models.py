@@ -228,6 +228,32 @@ def find_live(
     )
 
 
+def find_live_to(
+    session: Session, now: datetime, *, addresses: Collection[str], room_id: str, sender: str
+) -> dict[str, ThirdPartyInvitation]:
+    """The newest live invitation of each of these addresses to this room by this sender, if any."""
+    found = session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address.in_(addresses),
+            ThirdPartyInvitation.room_id == room_id,
+            ThirdPartyInvitation.sender == sender,
+            is_live(now),
+        )
+        .order_by(ThirdPartyInvitation.created_at)
+    )
+    return {each.address: each for each in found}
+
+
+def find_these(
+    session: Session, invitation_ids: Collection[uuid.UUID]
+) -> Sequence[ThirdPartyInvitation]:
+    """Those of these invitations that are there, as they are now."""
+    found = select(ThirdPartyInvitation).where(ThirdPartyInvitation.id.in_(invitation_ids))
+    fresh = found.order_by(*ORDER).execution_options(populate_existing=True)
+    return session.scalars(fresh).all()
+
+
 def find_live_of(session: Session, now: datetime, sender: str) -> Sequence[ThirdPartyInvitation]:
     """All live invitations of this sender, oldest first."""
     return session.scalars(

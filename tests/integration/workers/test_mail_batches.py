@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from identity.core.journal import Actor
-from identity.core.outbox import LEASE, Job, Lane
+from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.invitations import blocks
@@ -21,12 +21,12 @@ from identity.threepids.validation_sessions import ValidationSession
 from tests.worlds.inviting import Inviting
 from tests.worlds.services import *
 from tests.worlds.statements import statements
-from workers import mail_batches, tasks
+from workers import job_batches, tasks
 
 OLGA = Actor("olga", "here", "an incident")
 # Of a mail, in a batch of ten: on SQLite the one with which it begins is three.
 MOST_STATEMENTS = {"postgresql": 6, "sqlite": 9}
-NUMBER = mail_batches.MOST
+NUMBER = job_batches.MOST
 
 
 class Killed(BaseException):
@@ -35,7 +35,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def full_pace(monkeypatch):
-    monkeypatch.setattr(mail_batches.PACE, "size", NUMBER)
+    monkeypatch.setattr(job_batches.PACES[JobKind.MAIL], "size", NUMBER)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_slow_relay_holds_back_one_mail_at_a_time(
 ):
     """While one mail takes all the time of a batch, other workers get the rest, from the second on."""
     order_codes()
-    monkeypatch.setattr(mail_batches, "TIME", 0.0)
+    monkeypatch.setattr(job_batches, "TIME", 0.0)
     free = []
 
     def look():
