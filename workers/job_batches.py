@@ -16,8 +16,7 @@ from identity.mail.jobs.batches import Handed, Ready
 from identity.mail_kinds import kind_of
 from identity.services import WorkerServices
 
-MOST: Final = 10  # mails of a batch
-MOST_ROWS: Final = 25  # rows of a list
+MOST: Final = 25  # jobs of a batch
 TIME: Final = 1.0  # seconds of handing over, then others may have time for what is left
 
 
@@ -90,7 +89,7 @@ class Pace:
 
 PACES: Final[Mapping[JobKind, Pace]] = {
     JobKind.MAIL: Pace(Mails, MOST),
-    JobKind.LIST_ROW: Pace(Portion, MOST_ROWS),
+    JobKind.LIST_ROW: Pace(Portion, MOST),
 }
 
 

@@ -56,11 +56,11 @@ def reserve(
         .limit(max(limits.values()))
         .with_for_update(skip_locked=True)
     ).all()
-    kind = due[0].kind if due else None
+    kind = JobKind(due[0].kind) if due else None
     if kind not in limits:
         return []
     alike = takewhile(lambda row: row.kind == kind and row.is_fresh, due)
-    ids = [row.id for row in alike][: limits[JobKind(kind)]]
+    ids = [row.id for row in alike][: limits[kind]]
     if not ids:
         return []
     reserved = session.scalars(
