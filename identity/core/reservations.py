@@ -56,8 +56,7 @@ def reserve(
         .limit(max(limits.values()))
         .with_for_update(skip_locked=True)
     ).all()
-    kind = JobKind(due[0].kind) if due else None
-    if kind not in limits:
+    if not due or (kind := JobKind(due[0].kind)) not in limits:
         return []
     alike = takewhile(lambda row: row.kind == kind and row.is_fresh, due)
     ids = [row.id for row in alike][: limits[kind]]

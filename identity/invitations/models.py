@@ -228,23 +228,6 @@ def find_live(
     )
 
 
-def find_live_to(
-    session: Session, now: datetime, *, addresses: Collection[str], room_id: str, sender: str
-) -> dict[str, ThirdPartyInvitation]:
-    """The newest live invitation of each of these addresses to this room by this sender, if any."""
-    found = session.scalars(
-        select(ThirdPartyInvitation)
-        .where(
-            ThirdPartyInvitation.address.in_(addresses),
-            ThirdPartyInvitation.room_id == room_id,
-            ThirdPartyInvitation.sender == sender,
-            is_live(now),
-        )
-        .order_by(ThirdPartyInvitation.created_at)
-    )
-    return {each.address: each for each in found}
-
-
 def find_these(
     session: Session, invitation_ids: Collection[uuid.UUID]
 ) -> Sequence[ThirdPartyInvitation]:

@@ -86,9 +86,10 @@ def find_all(
     )
     at = {each.name: each for each in homeservers.find_these(session, {*addresses.values()})}
     bound = associations.find_by_addresses(session, addresses)
-    live = third_party_invitations.find_live_to(
-        session, now, addresses=addresses, room_id=room_id, sender=sender
-    )
+    its = ThirdPartyInvitation
+    own = (its.address.in_(addresses), its.room_id == room_id, its.sender == sender)
+    stored = select(its).where(*own, third_party_invitations.is_live(now)).order_by(its.created_at)
+    live = {each.address: each for each in session.scalars(stored)}  # the newest of each
     return {
         each: replace(
             common,
