@@ -15,7 +15,6 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import event, text
 
-from identity import migrations
 from identity.accounts import sessions, verified_addresses
 from identity.accounts.sessions import BULK_INVITES
 from identity.app import create_app
@@ -23,6 +22,7 @@ from identity.bulk_invites import service as lists
 from identity.bulk_invites.models import BulkInvite
 from identity.bulk_invites.service import Owner, RoomSeen
 from identity.core.outbox import Lane
+from identity.migrations import upgrading
 from identity.services import WorkerServices, build_worker_services
 from identity.settings import Settings
 from identity.threepids import associations
@@ -212,7 +212,7 @@ def _median(costs: tuple[Cost, ...]) -> Cost:
 
 @contextmanager
 def _installation(url: str) -> Iterator[WorkerServices]:
-    migrations.upgrade(url)
+    upgrading.upgrade(url)
     names = ("secret_keys", "storage_keys", "homeserver_public_key", "homeserver_keys")
     keys = {name: (KEYS | WORKER_KEYS)[f"GUICHET_{name.upper()}"] for name in names}
     broker = SecretStr("redis://127.0.0.1:1/0")

@@ -159,7 +159,7 @@ def build_services(
         last_seen=LastSeen(settings.data_dir / LAST_SEEN_FILE),
         room_actions_for=partial(
             _room_actions,
-            partial(_sign_now, database, vault, settings.server_name, now),
+            partial(_signer_now, database, vault, settings.server_name, now),
             now,
             partial(_known_by, database, now),
             calls,
@@ -206,7 +206,7 @@ def find_federation_endpoint(
 
 
 def _room_actions(
-    sign: SignObject,
+    signer: Callable[[], SignObject],
     now: Callable[[], datetime],
     known_by: FindCredentialHashes,
     calls: HomeserverCalls,
@@ -216,26 +216,30 @@ def _room_actions(
     return RoomActions(
         homeserver.name,
         homeserver.url,
-        sign,
+        partial(_sign_now, signer),
         now,
         known_by,
         calls,
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
+        signer=signer,
     )
 
 
-def _sign_now(
+def _signer_now(
     database: Database,
     vault: Vault,
     server_name: str,
     now: Callable[[], datetime],
-    facts: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Sign with the newest key; homeservers get its public half together with the rules."""
+) -> SignObject:
+    """Signs with the newest key; homeservers get its public half together with the rules."""
     with database.transaction() as session:
         key = signing_keys.current_key(session, vault, now())
-    return key.sign({**facts, "signer": server_name}, server_name=server_name)
+    return lambda facts: key.sign({**facts, "signer": server_name}, server_name=server_name)
+
+
+def _sign_now(signer: Callable[[], SignObject], facts: Mapping[str, Any]) -> dict[str, Any]:
+    return signer()(facts)
 
 
 def _known_by(database: Database, now: Callable[[], datetime], server_name: str) -> Sequence[str]:

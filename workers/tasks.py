@@ -39,7 +39,7 @@ from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
 
-from . import holds, looks, mail_batches
+from . import holds, job_batches, looks
 from .alarms import Alarms
 from .celery_app import app, finish_bells, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
@@ -59,7 +59,7 @@ SAID = {
     FAILED: "attempt %d failed: %s",
 }
 HandOver = Callable[[], RecordOutcome | None]
-"""Hands a mail of a batch over. Returns None: the batch settles it."""
+"""Carries out a job of a batch. Returns None: the batch settles it."""
 MOST_UNCERTAIN = 10  # attempts that no worker has ended, before a job is given up
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
@@ -264,8 +264,8 @@ def run_lane(
     try:
         while time.monotonic() < ends_at and not is_ending():
             leased = lease(services, lane)
-            if leased.mails:
-                mail_batches.Batch(services, leased.mails, is_ending=is_ending).carry_out(carry_out)
+            if leased.batch:
+                job_batches.Batch(services, leased.batch, is_ending=is_ending).carry_out(carry_out)
             elif leased.job:
                 carry_out(services, leased.job)
             else:
@@ -280,23 +280,22 @@ def run_lane(
 
 @dataclass(frozen=True)
 class Leased:
-    """What a run goes on with: a batch of mails, a job, or nothing until `next_due`."""
+    """What a run goes on with: a batch of one kind, a job, or nothing until `next_due`."""
 
-    mails: Sequence[Job] = ()
+    batch: Sequence[Job] = ()
     job: Job | None = None
     next_due: datetime | None = None
 
 
 def lease(services: WorkerServices, lane: Lane) -> Leased:
-    """Take what is due longest in a lane: several mails, or one job."""
+    """Take what is due longest in a lane: several of one kind, or one job."""
     with services.database.transaction() as session:
         now = services.now()
         if not continuity.check(session, services.database_now(), services.last_seen):
             # Held: the next sweep asks again.
             return Leased(job=holds.lease_for_operators(session, now, lane))
-        size = mail_batches.PACE.size
-        if mails := reservations.reserve(session, now, lane, JobKind.MAIL, limit=size):
-            return Leased(mails)
+        if batch := reservations.reserve(session, now, lane, job_batches.sizes()):
+            return Leased(batch)
         if job := leases.lease_next(session, now, lane):
             return Leased(job=job)
         return Leased(next_due=leases.next_due(session, lane))
@@ -305,7 +304,7 @@ def lease(services: WorkerServices, lane: Lane) -> Leased:
 def carry_out(services: WorkerServices, job: Job, *, hand_over: HandOver | None = None) -> None:
     """Carry out a job with no transaction open meanwhile; record, count and log how it ended.
 
-    `hand_over`: for a mail of a batch, which the caller settles if it was handed over.
+    `hand_over`: for a job of a batch, which the caller settles if it was carried out.
     """
     about = structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id))
     with about, tracing.job(job.trace_id) as trace:

@@ -1,11 +1,13 @@
 """Writes the mails about bulk invites: the code to sign in, and the report of one that is sent."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
 
 from identity.accounts import coded_mails, known_people
+from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.mail.composing import Frame, compose
@@ -15,6 +17,14 @@ from identity.mail.models import Mail
 from . import report, sign_in, sign_in_models
 from .models import BulkInvite
 from .sign_in_models import BulkInviteSignIn
+
+
+def foresee_codes(
+    session: Session, _hashes: KeyedHashes, now: datetime, found: Sequence[Mail]
+) -> Sequence[BulkInviteSignIn]:
+    """Read the requests of these mails, and the codes of their addresses."""
+    one_time_codes.foresee(session, now, Purpose.LISTS, {mail.address for mail in found})
+    return sign_in_models.find_all(session, [mail.subject_id for mail in found])
 
 
 def decide_code(turn: MailTurn) -> Fate:
@@ -75,5 +85,7 @@ def tell_late(session: Session, mail: Mail, was: datetime) -> None:
     sign_in_models.record_moved_mail(session, mail.address, was=was, is_now=mail.goes_at)
 
 
-LIST_CODE = MailKind(compose=compose_list_code, decide=decide_code, on_late=tell_late)
+LIST_CODE = MailKind(
+    compose=compose_list_code, foresee=foresee_codes, decide=decide_code, on_late=tell_late
+)
 BULK_REPORT = MailKind(compose=compose_bulk_report)

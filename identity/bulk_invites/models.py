@@ -281,6 +281,13 @@ def find_row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
     return session.get(BulkInviteRow, row_id)
 
 
+def find_rows(session: Session, row_ids: Collection[uuid.UUID]) -> Sequence[BulkInviteRow]:
+    """Those of these rows that are there, as they are now."""
+    found = select(BulkInviteRow).where(BulkInviteRow.id.in_(row_ids))
+    fresh = found.order_by(BulkInviteRow.id).execution_options(populate_existing=True)
+    return session.scalars(fresh).all()
+
+
 def count_steps(session: Session, list_id: uuid.UUID) -> dict[str, int]:
     """The number of rows at each step, by index alone."""
     row = BulkInviteRow

@@ -1,10 +1,13 @@
-"""Sends one row of a bulk invite: stores the invitation, places it in the room, orders its mail.
+"""Sends rows of a bulk invite: stores the invitation, places it in the room, orders its mail.
 
 The mail is ordered last, once the room holds the invitation.
 """
 
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,12 +18,15 @@ from identity.core import continuity
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.sealing import Vault
 from identity.invitations import (
+    inviters,
     models as third_party_invitations,
+    request_facts,
     room_agreement,
     service as invitations,
     store_invite,
 )
 from identity.invitations.models import ThirdPartyInvitation
+from identity.invitations.request_facts import RequestFacts
 from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys
 from identity.mail import models as mails
@@ -73,6 +79,69 @@ def prepare_row(
     )
     row.invitation_id = invitation.id
     lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
+    return _placing(invitation, lasting, public_url)
+
+
+def prepare_rows(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    bulk_invite: BulkInvite,
+    rows: Sequence[BulkInviteRow],
+    vault: Vault,
+    public_url: str,
+) -> dict[uuid.UUID, Placing]:
+    """Do for these rows, under the locks of their addresses, what `prepare_row` does for one.
+
+    Those whom something hinders are left out, as is whoever has an invitation already.
+    """
+    addresses = {row.id: EmailAddress.stored(row.address or "") for row in rows}
+    facts = request_facts.find_all(
+        session,
+        now,
+        sender=bulk_invite.owner,
+        room_id=bulk_invite.room_id,
+        addresses={
+            each.canonical: rules.decide(each).homeserver or "" for each in addresses.values()
+        },
+        reported=inviters.UNKNOWN_WINDOW,
+    )
+    placings: dict[uuid.UUID, Placing] = {}
+    asked: list[tuple[InviteRequest, RequestFacts]] = []
+    for row_id, address in addresses.items():
+        known = facts[address.canonical]
+        if known.bound is not None:
+            placings[row_id] = Placing(user_id=known.bound)
+        else:
+            request = InviteRequest(
+                address.canonical,
+                address,
+                bulk_invite.room_id,
+                bulk_invite.owner,
+                is_placed_by_us=True,
+            )
+            asked.append((request, known))
+    key = next(iter(facts.values())).signing_key
+    if key is None:  # the first one is made by whoever goes by itself
+        return placings
+    made = store_invite.store_new(
+        session,
+        rules,
+        now,
+        asked=asked,
+        new_key=partial(store_invite.new_ephemeral_key, vault),
+        signing_key_id=key.key_id,
+    )
+    for row in rows:
+        if invitation := made.get(addresses[row.id].canonical):
+            row.invitation_id = invitation.id
+            placings[row.id] = _placing(invitation, key.public, public_url)
+    session.flush()
+    return placings
+
+
+def _placing(invitation: ThirdPartyInvitation, lasting: str, public_url: str) -> Placing:
     keys = store_invite.keys_of(invitation, lasting, public_url)
     # As Synapse writes the event after store-invite: the first key stands at the top as well.
     return Placing(token=invitation.token, keys=keys | keys["public_keys"][0])
@@ -81,22 +150,23 @@ def prepare_row(
 def record_placed(
     session: Session,
     now: datetime,
-    row: BulkInviteRow,
-    *,
-    is_member: bool = False,
-    hashes: KeyedHashes | None = None,
+    list_id: uuid.UUID,
+    placed: Mapping[uuid.UUID, bool],
+    hashes: KeyedHashes,
 ) -> None:
-    """The room holds it: order its mail, unless the address was mailed lately.
+    """The room holds these rows: order their mails, unless an address was mailed lately.
 
-    With the last row the bulk invite is done.
+    `placed`: whether each was in the room already. With the last row the bulk invite is done.
     """
-    bulk_invite = bulk_invites.lock(session, row.list_id)
-    row.step, row.sent_at = Step.MEMBER if is_member else Step.INVITED, now
-    row.why = row.later_at = None
+    bulk_invite = bulk_invites.lock(session, list_id)
+    rows = bulk_invites.find_rows(session, placed)
+    for row in rows:
+        row.step, row.sent_at = Step.MEMBER if placed[row.id] else Step.INVITED, now
+        row.why = row.later_at = None
     session.flush()
-    invitation = _invitation(session, row)
-    if invitation is not None:
-        room_agreement.confirm(session, now, invitation, hashes)
+    ids = [row.invitation_id for row in rows if row.invitation_id is not None]
+    if ids:
+        room_agreement.confirm_all(session, now, ids, hashes)
     finish_if_last(session, now, bulk_invite)
 
 
@@ -124,12 +194,12 @@ def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | 
 
 def finish_if_last(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
     """If no row waits any more, the bulk invite is done, and its owner is sent the report."""
-    ended = bulk_invites.finish(session, bulk_invite.id, now)
+    if not bulk_invites.finish(session, bulk_invite.id, now) or not bulk_invite.owner_address:
+        return
     if continuity.was_restored_after(session, bulk_invite.started_at or bulk_invite.created_at):
         return  # the report may have been sent before the backup was loaded
     # A waiting report counts the rows when it is written: a second one would say the same.
-    is_ordered = mails.is_waiting(session, Template.BULK_REPORT, bulk_invite.id)
-    if ended and bulk_invite.owner_address and not is_ordered:
+    if not mails.is_waiting(session, Template.BULK_REPORT, bulk_invite.id):
         mails.order(
             session,
             now,

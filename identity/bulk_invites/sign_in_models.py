@@ -1,7 +1,7 @@
 """Requests to sign in to bulk invites by a mailed code, in the database."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Index, select, update
@@ -32,6 +32,11 @@ Index("ix_list_sign_ins_address", BulkInviteSignIn.address, BulkInviteSignIn.cre
 
 def find(session: Session, sign_in_id: uuid.UUID) -> BulkInviteSignIn | None:
     return session.get(BulkInviteSignIn, sign_in_id)
+
+
+def find_all(session: Session, ids: Collection[uuid.UUID]) -> Sequence[BulkInviteSignIn]:
+    """Those of these requests that are there."""
+    return session.scalars(select(BulkInviteSignIn).where(BulkInviteSignIn.id.in_(ids))).all()
 
 
 def find_open(session: Session, address: str, now: datetime) -> Sequence[BulkInviteSignIn]:

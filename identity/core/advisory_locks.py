@@ -64,6 +64,10 @@ def _key_of(name: ColumnElement[str]) -> ColumnElement[int]:
 
 
 @event.listens_for(Session, "after_transaction_end")
-def _forget(session: Session, _ended: SessionTransaction) -> None:
-    """They end with their transaction, and those of a savepoint may have ended with it."""
-    session.info.pop(HELD, None)
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    """They end with their transaction, and those of a savepoint may have ended with it.
+
+    A flush is a transaction inside, which ends none.
+    """
+    if ended.parent is None or ended.nested:
+        session.info.pop(HELD, None)

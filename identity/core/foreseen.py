@@ -30,5 +30,6 @@ def forget(session: Session, what: str, about: Hashable) -> None:
 
 
 @event.listens_for(Session, "after_transaction_end")
-def _forget_all(session: Session, _ended: SessionTransaction) -> None:
-    session.info.pop(HELD, None)
+def _forget_all(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None or ended.nested:  # a flush ends one of its own, inside
+        session.info.pop(HELD, None)

@@ -10,7 +10,7 @@ been what its worker died of.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Final
@@ -42,20 +42,24 @@ BEGINNING: Final = (
 
 
 def reserve(
-    session: Session, now: datetime, lane: Lane, kind: JobKind, *, limit: int
+    session: Session, now: datetime, lane: Lane, limits: Mapping[JobKind, int]
 ) -> Sequence[Job]:
-    """Reserve the jobs that are due longest, as long as these are fresh ones of this kind.
+    """Reserve the jobs that are due longest, as long as these are fresh ones of one kind.
 
-    Nothing overtakes an older job of another kind: then there are fewer, or none.
+    `limits`: how many at most of each kind that is reserved at all. Nothing overtakes an older job
+    of another kind: then there are fewer, or none.
     """
     due = session.execute(
-        select(Job.id, ((Job.kind == kind) & IS_FRESH).label("is_wanted"))
+        select(Job.id, Job.kind, IS_FRESH.label("is_fresh"))
         .where(Job.lane == lane, WAITING, Job.due_at <= now)
         .order_by(Job.due_at)
-        .limit(limit)
+        .limit(max(limits.values()))
         .with_for_update(skip_locked=True)
-    )
-    ids = [row.id for row in takewhile(lambda row: bool(row.is_wanted), due.all())]
+    ).all()
+    if not due or (kind := JobKind(due[0].kind)) not in limits:
+        return []
+    alike = takewhile(lambda row: row.kind == kind and row.is_fresh, due)
+    ids = [row.id for row in alike][: limits[kind]]
     if not ids:
         return []
     reserved = session.scalars(

@@ -101,10 +101,17 @@ def holds_mail(
 
     `invites`: they are about invitations, which may be frozen apart.
     """
-    is_below = domain.endswith(literal(".") + Freeze.domain)
-    covers = (Freeze.what == Frozen.DOMAIN) & ((domain == Freeze.domain) | is_below)
     of_invitations = (Freeze.what == Frozen.INVITATIONS) & invites
-    return exists().where(is_in_force(now), (Freeze.what == Frozen.MAILS) | of_invitations | covers)
+    held = (Freeze.what == Frozen.MAILS) | of_invitations | _covers_in_sql(domain)
+    return exists().where(is_in_force(now), held)
+
+
+def holds_invitation(
+    now: datetime | ColumnElement[datetime], domain: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """SQL condition: a freeze in force holds invitations of addresses of this domain."""
+    held = (Freeze.what == Frozen.INVITATIONS) | _covers_in_sql(domain)
+    return exists().where(is_in_force(now), held)
 
 
 def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
@@ -125,6 +132,11 @@ def is_in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
 def is_over(freeze: Freeze, now: datetime) -> bool:
     """Whether it has ended by itself."""
     return freeze.until is not None and freeze.until <= now
+
+
+def _covers_in_sql(domain: ColumnElement[str]) -> ColumnElement[bool]:
+    is_below = domain.endswith(literal(".") + Freeze.domain)
+    return (Freeze.what == Frozen.DOMAIN) & ((domain == Freeze.domain) | is_below)
 
 
 def _covers(freeze: Freeze, domain: str) -> bool:

@@ -103,15 +103,17 @@ class HomeserverCalls:
         self._questions: dict[Hashable, Future[Any]] = {}
 
     @contextmanager
-    def talk(self, endpoint: Endpoint, *, seconds: float) -> Iterator[JsonClient]:
-        """A client for calls to this interface, `seconds` for all of them together.
+    def talk(
+        self, endpoint: Endpoint, *, seconds: float, one_deadline: bool = True
+    ) -> Iterator[JsonClient]:
+        """A client for calls to this interface, `seconds` for all of them or, if not, for each.
 
         Raises NotAdmitted; the calls raise Away.
         """
         with (
             self._places.place(endpoint.homeserver),
             self._watched(endpoint.homeserver, endpoint.interface) as seen,
-            _SeenClient(endpoint, seconds, seen) as client,
+            _SeenClient(endpoint, seconds, seen, one_deadline=one_deadline) as client,
         ):
             yield client
 
@@ -210,12 +212,15 @@ class _Seen:
 
 
 class _SeenClient(JsonClient):
-    def __init__(self, endpoint: Endpoint, seconds: float, seen: _Seen) -> None:
+    def __init__(
+        self, endpoint: Endpoint, seconds: float, seen: _Seen, *, one_deadline: bool
+    ) -> None:
         super().__init__(
             endpoint.url,
             ca_pem=endpoint.ca_pem,
             insecure=endpoint.insecure,
             seconds=seconds,
+            one_deadline=one_deadline,
             server_name=endpoint.homeserver,
         )
         self._seen = seen

@@ -6,9 +6,11 @@ nonce; answers carry a seal made with the homeserver's credential
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from domain_rules import room_action_answers
@@ -66,6 +68,21 @@ class RoomActions:
     calls: HomeserverCalls
     ca_pem: str | None = None
     insecure: bool = False
+    signer: Callable[[], SignObject] | None = None
+    """Gives what `sign` is, with the key read once."""
+    line: JsonClient | None = None
+    """A client that is open already."""
+
+    @contextmanager
+    def at_once(self) -> Iterator["RoomActions"]:
+        """For several calls in a row, within moments: one connection, and every key is read once.
+
+        After a call that raised Away it is to be left: the breaker learns of it then. Raises
+        NotAdmitted.
+        """
+        sign = self.signer() if self.signer else self.sign
+        with self.calls.talk(self._endpoint, seconds=SECONDS, one_deadline=False) as client:
+            yield replace(self, sign=sign, known_by=cache(self.known_by), line=client)
 
     def invite(
         self, *, room_id: str, sender: str, token: str, address: str, keys: Mapping[str, Any]
@@ -111,6 +128,16 @@ class RoomActions:
             holds_invitation=answer.get("invitation") is True,
         )
 
+    @property
+    def _endpoint(self) -> Endpoint:
+        return Endpoint(
+            self.server_name,
+            Interface.MODULE,
+            self.url,
+            ca_pem=self.ca_pem,
+            insecure=self.insecure,
+        )
+
     def _ask(
         self, action: str, facts: Mapping[str, Any], *, seconds: float = SECONDS
     ) -> dict[str, Any]:
@@ -124,14 +151,11 @@ class RoomActions:
                 "nonce": nonce,
             }
         )
-        endpoint = Endpoint(
-            self.server_name,
-            Interface.MODULE,
-            self.url,
-            ca_pem=self.ca_pem,
-            insecure=self.insecure,
-        )
-        with self.calls.talk(endpoint, seconds=seconds) as client:
+        with (
+            nullcontext(self.line)
+            if self.line is not None
+            else self.calls.talk(self._endpoint, seconds=seconds)
+        ) as client:
             answer = _call(client, f"{PATH}/{action}", signed)
         self._check(answer, action, nonce)
         if answer.status != OK:

@@ -7,7 +7,7 @@ people are accepted. Retired: no new accounts are made there.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, load_only
 
 from domain_rules.user_ids import homeserver_in
@@ -33,6 +33,16 @@ def is_on_hold(row: Homeserver, now: datetime) -> bool:
 def is_reachable(row: Homeserver, now: datetime) -> bool:
     """Whether anything may be sent there."""
     return row.suspended_at is None and not is_on_hold(row, now)
+
+
+def is_reachable_in_sql(
+    now: datetime | ColumnElement[datetime], name: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """SQL condition: the homeserver of this name is registered and `is_reachable`."""
+    is_held = Homeserver.held_at.is_not(None) & (
+        Homeserver.held_until.is_(None) | (Homeserver.held_until > now)
+    )
+    return exists().where(Homeserver.name == name, Homeserver.suspended_at.is_(None), ~is_held)
 
 
 def find_stopped(session: Session, now: datetime) -> list[tuple[str, str]]:

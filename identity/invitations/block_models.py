@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity import problems
@@ -79,10 +79,17 @@ def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
     return rows.delete(session, InviterBlock, InviterBlock.until <= now, limit=limit)
 
 
+def holds(
+    now: datetime | ColumnElement[datetime], user_id: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """SQL condition: this user is blocked."""
+    return exists().where(InviterBlock.user_id == user_id, _in_force(now))
+
+
 def is_over(block: InviterBlock, now: datetime) -> bool:
     """Whether it has ended by itself."""
     return block.until is not None and block.until <= now
 
 
-def _in_force(now: datetime) -> ColumnElement[bool]:
+def _in_force(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     return or_(InviterBlock.until.is_(None), InviterBlock.until > now)

@@ -1,7 +1,7 @@
 """The history of each invitation: what happened to it, when, and by whom."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -107,6 +107,13 @@ def find_last_event(
     """The newest event of one of these kinds."""
     found = [event for event in find_events(session, invitation_id) if event.happened in kinds]
     return found[-1] if found else None
+
+
+def find_mailed(session: Session, invitation_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these invitations about which a mail was ordered at some time."""
+    of_these = InvitationEvent.invitation_id.in_(invitation_ids)
+    mailed = of_these & (InvitationEvent.happened == Happened.MAILED)
+    return set(session.scalars(select(InvitationEvent.invitation_id).where(mailed)))
 
 
 def find_mailed_times(

@@ -11,6 +11,7 @@ Which mail goes next is decided when one may be sent (`close`), so waiting mails
 - The address without a tag, and all the tagged ones together, take turns.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -73,6 +74,37 @@ def join_or_order(
     invitation.mail_id = mail.id
     session.flush()
     return mail.goes_at
+
+
+def order_first(
+    session: Session,
+    now: datetime,
+    invitations: Sequence[ThirdPartyInvitation],
+    hashes: KeyedHashes,
+) -> dict[UUID, datetime]:
+    """Order a mail for each whose mailbox waits for no other. Returns when that mail may be sent.
+
+    As `join_or_order` does one by one, which is to be asked about the others. The caller holds the
+    locks of the addresses.
+    """
+    of_mailbox = Counter(mails.mailbox_of(each.address) for each in invitations)
+    mail_queue.foresee(session, now, list(of_mailbox))
+    opting_out.foresee(session, hashes, {each.address for each in invitations})
+    ordered: dict[UUID, datetime] = {}
+    for each in invitations:
+        mailbox = mails.mailbox_of(each.address)
+        is_alone = of_mailbox[mailbox] == 1 and not mail_queue.find_waiting(session, mailbox)
+        if not is_alone or _is_unwanted(session, hashes, each):
+            continue
+        template, due_at = Template.INVITE, now
+        if limits_count(session):
+            earliest = max(now, each.last_asked + GATHERING_TIME)
+            template, due_at = _soonest(session, earliest, each.address, template)
+        mail = _order(session, now, each, template, due_at)
+        each.mail_id, ordered[each.id] = mail.id, mail.goes_at
+        mail_queue.forget(session, mail)
+    session.flush()
+    return ordered
 
 
 def order_reminder(
@@ -327,7 +359,19 @@ def _order_new(
     template: Template,
     due_at: datetime,
 ) -> Mail:
-    mail = mails.order(
+    mail = _order(session, now, invitation, template, due_at)
+    session.flush()
+    return mail
+
+
+def _order(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    template: Template,
+    due_at: datetime,
+) -> Mail:
+    return mails.order(
         session,
         now,
         template=template,
@@ -336,8 +380,6 @@ def _order_new(
         subject_id=invitation.id,
         due_at=due_at,
     )
-    session.flush()
-    return mail
 
 
 def _bring_forward(session: Session, mail: Mail, template: Template, due_at: datetime) -> None:

@@ -228,6 +228,15 @@ def find_live(
     )
 
 
+def find_these(
+    session: Session, invitation_ids: Collection[uuid.UUID]
+) -> Sequence[ThirdPartyInvitation]:
+    """Those of these invitations that are there, as they are now."""
+    found = select(ThirdPartyInvitation).where(ThirdPartyInvitation.id.in_(invitation_ids))
+    fresh = found.order_by(*ORDER).execution_options(populate_existing=True)
+    return session.scalars(fresh).all()
+
+
 def find_live_of(session: Session, now: datetime, sender: str) -> Sequence[ThirdPartyInvitation]:
     """All live invitations of this sender, oldest first."""
     return session.scalars(

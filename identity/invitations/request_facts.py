@@ -4,7 +4,8 @@ Each further statement would cost more than what it asks for. It is written once
 loaded, with names for what a request brings.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,11 @@ from domain_rules.user_ids import homeserver_in
 from identity.core.database import UtcDateTime
 from identity.core.gathered import times_of
 from identity.freezes.models import Freeze, Freezes, is_in_force
+from identity.homeservers import models as homeservers
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
 from identity.keys.models import StoredKey
+from identity.threepids import associations
 from identity.threepids.associations import Association
 
 from . import history as invitation_events, models as third_party_invitations, mute_models as mutes
@@ -53,6 +56,50 @@ class RequestFacts:
     reported: tuple[list[datetime], list[datetime]]
     full_since: tuple[datetime | None, datetime | None]
     signing_key: PublicKey | None
+
+
+def find_all(
+    session: Session,
+    now: datetime,
+    *,
+    sender: str,
+    room_id: str,
+    addresses: Mapping[str, str],
+    reported: timedelta,
+) -> dict[str, RequestFacts]:
+    """Of an invitation to each of these addresses, what `find` reads for one, but no quota.
+
+    `addresses`: where the rules send each, or empty. To store invitations call it under their locks.
+    """
+    first, goes_to = next(iter(addresses.items()))
+    common = find(
+        session,
+        now,
+        sender=sender,
+        address=first,
+        room_id=room_id,
+        address_homeserver=goes_to,
+        for_guest=True,
+        quota=1,
+        counted=timedelta(),
+        reported=reported,
+    )
+    at = {each.name: each for each in homeservers.find_these(session, {*addresses.values()})}
+    bound = associations.find_by_addresses(session, addresses)
+    its = ThirdPartyInvitation
+    own = (its.address.in_(addresses), its.room_id == room_id, its.sender == sender)
+    stored = select(its).where(*own, third_party_invitations.is_live(now)).order_by(its.created_at)
+    live = {each.address: each for each in session.scalars(stored)}  # the newest of each
+    return {
+        each: replace(
+            common,
+            homeservers=common.homeservers | at,
+            bound=bound.get(each),
+            live=live.get(each),
+            full_since=(None, None),
+        )
+        for each in addresses
+    }
 
 
 def _time(name: str) -> BindParameter[datetime]:

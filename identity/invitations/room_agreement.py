@@ -5,6 +5,7 @@ refuse. Our module in the homeserver reports every event that the room accepted.
 the homeserver is asked after a short grace period, as far as it can be asked.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,7 +24,11 @@ from identity.mail import models as mails
 from identity.mail.quota import Template
 from identity.threepids import associations
 
-from . import models as third_party_invitations, service as invitations
+from . import (
+    history as invitation_events,
+    models as third_party_invitations,
+    service as invitations,
+)
 from .history import Happened
 from .models import Awaits, State, ThirdPartyInvitation
 from .states import is_live, is_open, record_event
@@ -119,6 +124,31 @@ def confirm(
         by = BY if is_first else invitation.sender
         invitations.order_mail(session, now, invitation, by=by, hashes=hashes)
     return True
+
+
+def confirm_all(
+    session: Session, now: datetime, invitation_ids: Collection[UUID], hashes: KeyedHashes
+) -> None:
+    """The rooms hold these invitations of lists: as `confirm` does for each."""
+    found = third_party_invitations.find_these(session, invitation_ids)
+    mails.lock_addresses(session, {each.address for each in found})
+    found = third_party_invitations.find_these(session, invitation_ids)  # as they are now
+    live = [each for each in found if is_live(each, now)]
+    for each in live:
+        each.awaits = None
+    session.flush()
+    bound = associations.find_by_addresses(session, {each.address for each in live})
+    mailed = invitation_events.find_mailed(session, [each.id for each in live])
+    first = []
+    for each in live:
+        if each.address in bound:
+            delivery.order_delivery(session, now, each, bound[each.address])
+        elif each.id not in mailed and each.by_list and each.mail_id is None:
+            first.append(each)
+        elif is_due_a_mail(session, now, each):
+            invitations.order_mail(session, now, each, by=each.sender, hashes=hashes)
+    # The first mails are in the organisation's quota, not in the inviter's.
+    invitations.order_first_mails(session, now, first, by=BY, hashes=hashes)
 
 
 def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, why: str) -> None:

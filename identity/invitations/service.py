@@ -1,5 +1,6 @@
 """The life of an invitation: sent again, extended, declined, revoked; and what it allows."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -170,9 +171,31 @@ def order_mail(
     mails.lock_address(session, invitation.address)
     goes_at = mail_grouping.join_or_order(session, now, invitation, hashes)
     to = State.QUEUED if invitation.state == State.REFUSED else None
-    later = goes_at > now + mail_grouping.GATHERING_TIME
-    detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None
-    record_event(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
+    record_event(session, now, invitation, to, Happened.MAILED, by=by, detail=_told(now, goes_at))
+
+
+def order_first_mails(
+    session: Session,
+    now: datetime,
+    invitations: Sequence[ThirdPartyInvitation],
+    *,
+    by: str,
+    hashes: KeyedHashes,
+) -> None:
+    """Order the mails about invitations that never had one, as `order_mail` does for each.
+
+    Call it under the locks of their addresses.
+    """
+    ordered = mail_grouping.order_first(session, now, invitations, hashes)
+    for each in invitations:
+        if each.id not in ordered:
+            order_mail(session, now, each, by=by, hashes=hashes)
+    for invitation_id, goes_at in ordered.items():
+        detail = _told(now, goes_at)
+        invitation_events.add_event(
+            session, invitation_id, now, Happened.MAILED, by=by, detail=detail
+        )
+    session.flush()
 
 
 def decline(
@@ -253,6 +276,12 @@ def sponsor_of(session: Session, address: str, now: datetime) -> str | None:
     """The sponsor of the guest with this address: the sender of their oldest live invitation."""
     oldest = third_party_invitations.find_oldest_live(session, now, address)
     return oldest.sender if oldest else None
+
+
+def _told(now: datetime, goes_at: datetime) -> str | None:
+    """When a mail goes that does not go at once."""
+    is_later = goes_at > now + mail_grouping.GATHERING_TIME
+    return f"for {goes_at.isoformat(timespec='seconds')}" if is_later else None
 
 
 def _lock(session: Session, invitation: ThirdPartyInvitation) -> None:

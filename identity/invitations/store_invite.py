@@ -4,7 +4,7 @@ The invitation waits until somebody has the address, and a mail tells the addres
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,6 +140,39 @@ def store(
     elif not invited.is_placed_by_us and room_agreement.is_open_question(session, now, live):
         room_agreement.order_room_check(session, now, live)
     return live
+
+
+def store_new(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    asked: Sequence[tuple[InviteRequest, RequestFacts]],
+    new_key: Callable[[], EphemeralKey],
+    signing_key_id: str,
+) -> dict[str, ThirdPartyInvitation]:
+    """Store invitations that we place ourselves, as far as nothing hinders them; by their address.
+
+    For the others ask `store`: it says what the matter is, or finds the one that is there.
+    """
+    made: dict[str, ThirdPartyInvitation] = {}
+    for invited, facts in asked:
+        if facts.live is not None or facts.bound is not None:
+            continue
+        try:
+            for_guest = _check(session, rules, now, invited, facts)
+        except problems.Problem:
+            continue
+        made[invited.address.canonical] = _new(
+            now, invited, new_key(), facts, signing_key_id=signing_key_id, for_guest=for_guest
+        )
+    session.add_all(made.values())
+    session.flush()
+    for each in made.values():
+        invitation_events.add_event(session, each.id, now, Happened.CREATED, by=each.sender)
+        count_after_commit(session, metrics.INVITATION_CHANGES, state=State.QUEUED.value)
+    session.flush()
+    return made
 
 
 def new_ephemeral_key(vault: Vault) -> EphemeralKey:

@@ -1,5 +1,6 @@
 """The mails of a sign-up: the code, or the reason why the address gets none."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity.accounts import classes as account_classes, known_people, models as accounts
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
+from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.homeservers import models as homeservers
@@ -20,6 +22,14 @@ from identity.mail.quota import Template
 
 from . import models as verification_requests, service
 from .models import State, VerificationRequest
+
+
+def foresee(
+    session: Session, _hashes: KeyedHashes, now: datetime, found: Sequence[Mail]
+) -> Sequence[VerificationRequest]:
+    """Read the requests of these mails, and the codes of their addresses."""
+    one_time_codes.foresee(session, now, Purpose.SIGN_UP, {mail.address for mail in found})
+    return verification_requests.find_all(session, [mail.subject_id for mail in found])
 
 
 def decide(turn: MailTurn) -> Fate:
@@ -133,7 +143,7 @@ def tell_late(session: Session, mail: Mail, was: datetime) -> None:
     verification_requests.record_moved_mail(session, mail.address, was=was, is_now=mail.goes_at)
 
 
-VERIFY = MailKind(compose=verify, decide=decide, on_late=tell_late)
+VERIFY = MailKind(compose=verify, foresee=foresee, decide=decide, on_late=tell_late)
 EXISTS = MailKind(compose=exists, decide=decide, on_late=tell_late)
 NONE = MailKind(compose=none, decide=decide, on_late=tell_late)
 CODE_USED = MailKind(compose=code_used)

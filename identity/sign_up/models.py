@@ -84,6 +84,11 @@ def find(session: Session, *, browser: str, ordinal: int) -> VerificationRequest
     )
 
 
+def find_all(session: Session, ids: Collection[uuid.UUID]) -> Sequence[VerificationRequest]:
+    """Those of these requests that are there."""
+    return session.scalars(select(VerificationRequest).where(VerificationRequest.id.in_(ids))).all()
+
+
 def latest_of(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
     """The newest request of this browser for this address."""
     return session.scalar(

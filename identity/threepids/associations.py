@@ -67,6 +67,12 @@ def find_by_address(session: Session, address: str) -> Association | None:
     return session.get(Association, ("email", address))
 
 
+def find_by_addresses(session: Session, addresses: Collection[str]) -> dict[str, str]:
+    """The user IDs that have these addresses, by address; those that nobody has are left out."""
+    found = select(Association.address, Association.user_id).where(has_address(addresses))
+    return dict(session.execute(found).all())
+
+
 def find_by_user(session: Session, user_id: str) -> list[Association]:
     return foreseen.recall(
         session, OF_USER, user_id, lambda: _find_by_users(session, [user_id])[user_id]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from identity.core.outbox import LEASE, JobKind, Lane
 from identity.mail.relay_url import MAX_TIMEOUT
-from workers import celery_app, looks, mail_batches, tasks
+from workers import celery_app, job_batches, looks, tasks
 from workers.jobs import CARRY_OUT
 
 
@@ -39,6 +39,6 @@ def test_the_clocks_nest():
     limit = timedelta(seconds=celery_app.TASK_LIMIT)
     assert one_mail < LEASE
     # What left before is settled, and what was not begun is given back, while it is still ours.
-    assert timedelta(seconds=mail_batches.TIME) + one_mail < LEASE
+    assert timedelta(seconds=job_batches.TIME) + one_mail < LEASE
     assert run + one_mail < limit
     assert limit < timedelta(seconds=celery_app.VISIBILITY_TIMEOUT)

@@ -41,7 +41,7 @@ class ToldRoomActions:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.rooms: dict[str, ToldRoom] = {}
-        self.asked = 0
+        self.asked = self.connections = 0
         self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
         self._server.daemon_threads = True
         serve(self._server)
@@ -91,6 +91,11 @@ class ToldRoomActions:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # an answer is two packets
+
+            def setup(self):
+                us.connections += 1
+                super().setup()
 
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -32,6 +33,10 @@ class FakeRoomActions:
     is_there: bool = True
     placed: list[tuple[str, str]] = field(default_factory=list)
     invited: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def at_once(self):
+        yield self
 
     def look(self, *, room_id, sender):
         if not self.is_there:

@@ -4,6 +4,7 @@ Every step is safe to repeat.
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -20,13 +21,21 @@ from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_noth
 from identity.core.outbox import Job
 from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.models import Homeserver
-from identity.homeservers.room_actions import NoModule
+from identity.homeservers.room_actions import NoModule, RoomActions
 from identity.services import Services
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(days=1)  # over a quota: tried again after that at the latest
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row whose invitation is stored and committed, or whose address somebody has."""
+
+    bulk_invite: BulkInvite
+    row: BulkInviteRow
+    placing: Placing
 
 
 def send_row(services: Services, job: Job) -> RecordOutcome:
@@ -45,25 +54,10 @@ def send_row(services: Services, job: Job) -> RecordOutcome:
         raise _give_up(services, row, "not_allowed")
     homeserver_standing.check_reachable(homeserver, services.now())
     placing = _prepare(services, row, bulk_invite)
-    try:
-        is_member = _place_in_room(services, homeserver, bulk_invite, row, placing)
-    except NoModule:
-        raise _give_up(services, row, "no_module") from None
-    except Refused as refused:
-        raise _give_up(services, row, str(refused)) from None
-    except Away as away:
-        pause = retries.BULK_INVITE_ROW.next_pause(
-            job.attempts, began_at=job.created_at, now=services.now()
-        )
-        if pause is None:
-            raise _give_up(services, row, "away") from None
-        raise Later(str(away), pause) from None
+    room_actions = services.room_actions_for(homeserver)
+    is_member = place(services, room_actions, job, Prepared(bulk_invite, row, placing))
     return lambda session: sending.record_placed(
-        session,
-        services.now(),
-        _reload(session, row),
-        is_member=is_member,
-        hashes=services.hashes,
+        session, services.now(), row.list_id, {row.id: is_member}, services.hashes
     )
 
 
@@ -90,14 +84,31 @@ def _prepare(services: Services, row: BulkInviteRow, bulk_invite: BulkInvite) ->
         raise _give_up(services, row, "not_accepted") from None
 
 
-def _place_in_room(
+def place(
     services: Services,
-    homeserver: Homeserver,
-    bulk_invite: BulkInvite,
-    row: BulkInviteRow,
-    placing: Placing,
+    room_actions: RoomActions,
+    job: Job,
+    prepared: Prepared,
 ) -> bool:
-    room_actions = services.room_actions_for(homeserver)
+    """Ask the homeserver for it. Returns whether they were in the room. Raises Later, GiveUp."""
+    row = prepared.row
+    try:
+        return _place_in_room(room_actions, prepared)
+    except NoModule:
+        raise _give_up(services, row, "no_module") from None
+    except Refused as refused:
+        raise _give_up(services, row, str(refused)) from None
+    except Away as away:
+        pause = retries.BULK_INVITE_ROW.next_pause(
+            job.attempts, began_at=job.created_at, now=services.now()
+        )
+        if pause is None:
+            raise _give_up(services, row, "away") from None
+        raise Later(str(away), pause) from None
+
+
+def _place_in_room(room_actions: RoomActions, prepared: Prepared) -> bool:
+    bulk_invite, placing = prepared.bulk_invite, prepared.placing
     if placing.user_id is not None:
         return not room_actions.invite_user(
             room_id=bulk_invite.room_id, sender=bulk_invite.owner, user_id=placing.user_id
@@ -106,7 +117,7 @@ def _place_in_room(
         room_id=bulk_invite.room_id,
         sender=bulk_invite.owner,
         token=placing.token,
-        address=row.address or "",
+        address=prepared.row.address or "",
         keys=placing.keys or {},
     )
     return False

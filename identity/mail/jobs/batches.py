@@ -1,4 +1,4 @@
-"""Mails that leave one after the other, written together: ten codes are one commit.
+"""Mails that leave one after the other, written together: the codes of a batch are one commit.
 
 Together are what nothing hinders. Each other mail goes by itself, see `sending.send_mail`: one that is
 frozen, paused or no longer wanted, or whose mailbox does not exist.

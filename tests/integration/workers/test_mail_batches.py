@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from domain_rules.addresses import EmailAddress
+from identity.accounts import verified_addresses
+from identity.bulk_invites import sign_in
 from identity.core.journal import Actor
-from identity.core.outbox import LEASE, Job, Lane
+from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.invitations import blocks
@@ -17,16 +20,18 @@ from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.quota import Template
 from identity.mail.tries import MailTry
 from identity.mail_kinds import kind_of
+from identity.sign_up import service as sign_up
+from identity.threepids import associations
 from identity.threepids.validation_sessions import ValidationSession
 from tests.worlds.inviting import Inviting
 from tests.worlds.services import *
 from tests.worlds.statements import statements
-from workers import mail_batches, tasks
+from workers import job_batches, tasks
 
 OLGA = Actor("olga", "here", "an incident")
 # Of a mail, in a batch of ten: on SQLite the one with which it begins is three.
 MOST_STATEMENTS = {"postgresql": 6, "sqlite": 9}
-NUMBER = mail_batches.MOST
+NUMBER = job_batches.MOST
 
 
 class Killed(BaseException):
@@ -35,7 +40,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def full_pace(monkeypatch):
-    monkeypatch.setattr(mail_batches.PACE, "size", NUMBER)
+    monkeypatch.setattr(job_batches.PACES[JobKind.MAIL], "size", NUMBER)
 
 
 @pytest.fixture
@@ -136,6 +141,45 @@ def test_codes_take_few_statements(services, order_codes, postbox, hashes):
     assert ended == [(1, "handed", "250 2.0.0 queued")] * 2 * NUMBER
 
 
+def order_sign_ups(services, number):
+    for count in range(number):
+        with services.database.transaction() as session:
+            sign_up.start(
+                session,
+                services.rules.current(),
+                services.now(),
+                address=EmailAddress.parse(f"camille{count}@ac-rouen.example"),
+                browser=f"browser {count}",
+                language="fr",
+            )
+
+
+def order_list_codes(services, number):
+    for count in range(number):
+        address, user_id = f"zoe{count}@ac-rouen.example", f"@zoe{count}:education.example"
+        with services.database.transaction() as session:
+            associations.bind(session, services.now(), address=address, user_id=user_id)
+            verified_addresses.add(session, services.now(), user_id=user_id, address=address)
+            sign_in.request_code(
+                session, services.now(), address=EmailAddress.parse(address), language="fr"
+            )
+
+
+@pytest.mark.parametrize("order", [order_sign_ups, order_list_codes])
+def test_what_codes_are_written_by_is_read_at_once(services, hashes, postbox, order):
+    """The codes, whether they are being guessed, and the requests that they serve."""
+    with services.database.transaction() as session:
+        hashes.make(session)
+    order(services, NUMBER)
+    with statements(services.database.engine) as said:
+        run(services)
+    assert len(postbox.sent) == NUMBER
+    read = [text for text, _ in said if text.lstrip().startswith("SELECT")]
+    assert sum("FROM one_time_codes" in text for text in read) == 1
+    assert sum("FROM code_alarms" in text for text in read) == 1
+    assert not any("_requests.id = " in text or "sign_ins.id = " in text for text in read)
+
+
 def test_invitations_take_few_statements(services, rules, clock, hashes, postbox):
     inviting = Inviting(services.database, rules, clock, hashes)
     stored_ones = [
@@ -234,7 +278,7 @@ def test_a_slow_relay_holds_back_one_mail_at_a_time(
 ):
     """While one mail takes all the time of a batch, other workers get the rest, from the second on."""
     order_codes()
-    monkeypatch.setattr(mail_batches, "TIME", 0.0)
+    monkeypatch.setattr(job_batches, "TIME", 0.0)
     free = []
 
     def look():

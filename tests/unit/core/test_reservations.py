@@ -14,9 +14,7 @@ from tests.worlds.services import *
 def reserve(services, clock):
     def reserve(limit=10):
         with services.database.transaction() as session:
-            return list(
-                reservations.reserve(session, clock(), Lane.URGENT, JobKind.MAIL, limit=limit)
-            )
+            return list(reservations.reserve(session, clock(), Lane.URGENT, {JobKind.MAIL: limit}))
 
     return reserve
 
