@@ -230,11 +230,17 @@ class Database:
             self.wake_outbox(lanes)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
+    def reading(self, *, as_of_one_moment: bool = False) -> Iterator[Session]:
+        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`.
+
+        `as_of_one_moment`: all its statements see the database as the first one did, as on SQLite.
+        """
         self._refuse_if_away()
+        options: dict[str, Any] = {"guichet_reads_only": True}
+        if as_of_one_moment and self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
         with self._sessions(autoflush=False) as session:
-            connection = session.connection(execution_options={"guichet_reads_only": True})
+            connection = session.connection(execution_options=options)
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
             began = connection.get_transaction()
