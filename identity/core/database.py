@@ -46,7 +46,7 @@ from identity.settings import Settings
 from . import database_deadlines, metrics
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
-from .database_pings import try_connections, untried
+from .database_pings import ALONE, asking, try_connections
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
@@ -263,7 +263,7 @@ class Database:
 
     def _ask(self, question: Callable[[Connection], T]) -> T:
         self._refuse_if_away()
-        with untried(), self._asked.connect() as connection:
+        with asking(self._asked) as connection:
             return question(connection)
 
     @contextmanager
@@ -343,7 +343,9 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     database_deadlines.bound(engine, patience, availability)
     # Saves BEGIN and ROLLBACK. Behind a pooler, each transaction has to begin with the time-outs.
     single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
-    engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})
+    engine.update_execution_options(
+        **{AVAILABILITY: availability, ASKING: {ALONE: not through_pooler}, SHORT: single}
+    )
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
     event.listen(engine, "handle_error", _record_fault)
     return engine
