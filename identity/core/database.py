@@ -46,7 +46,7 @@ from identity.settings import Settings
 from . import database_deadlines, metrics
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
-from .database_pings import ALONE, asking, try_connections
+from .database_pings import ALONE, statements_alone, try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
@@ -263,7 +263,7 @@ class Database:
 
     def _ask(self, question: Callable[[Connection], T]) -> T:
         self._refuse_if_away()
-        with asking(self._asked) as connection:
+        with untried(), self._asked.connect() as connection, statements_alone(connection):
             return question(connection)
 
     @contextmanager

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 
-ALONE = "guichet_alone"  # among the execution options of an engine: see `asking`
+ALONE = "guichet_alone"  # among the execution options of an engine: see `statements_alone`
 FRESH = "guichet_fresh"  # in the `info` of a connection that was just made
 OLD_PLAN = "0A000"  # SQLSTATE: a statement was prepared before one of its columns got another type
 _untried: ContextVar[bool] = ContextVar("untried", default=False)
@@ -26,26 +26,24 @@ def untried() -> Iterator[None]:
 
 
 @contextmanager
-def asking(engine: Engine) -> Iterator[Connection]:
-    """A connection for a question that can be repeated: it may be broken.
+def statements_alone(connection: Connection) -> Iterator[None]:
+    """With the option `ALONE`, each statement in this block is a transaction of its own.
 
-    With the option `ALONE`, each statement is a transaction of its own, which saves BEGIN and
-    COMMIT. The driver is told so itself: as an isolation level of SQLAlchemy it costs a quarter of
-    a short question.
+    That saves BEGIN and COMMIT. The driver is told so itself: as an isolation level of SQLAlchemy it
+    costs a quarter of a short question.
     """
-    with untried(), engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        if not (connection.get_execution_options().get(ALONE) and driver):
-            yield connection
-            return
-        driver.autocommit = True
-        try:
-            yield connection
-        finally:
-            with suppress(psycopg.Error):  # it is broken
-                driver.autocommit = False
-            if driver.autocommit:
-                driver.close()  # what the next one changes by it must be one transaction
+    driver = connection.connection.driver_connection
+    if not (connection.get_execution_options().get(ALONE) and driver):
+        yield
+        return
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # it is broken
+            driver.autocommit = False
+        if driver.autocommit:
+            driver.close()  # what the next one changes by it must be one transaction
 
 
 def try_connections(engine: Engine) -> None:
