@@ -33,7 +33,7 @@ from identity.settings import Settings
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience, connect_args
 from .database_faults import AWAY, record_faults
-from .database_pings import try_connections, untried
+from .database_pings import ALONE, statements_alone, try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .database_sqlite import READS_ONLY, make_sqlite_engine, overwrite_deleted
 from .metrics import Family
@@ -191,11 +191,17 @@ class Database:
             self.wake_outbox(lanes)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
+    def reading(self, *, as_of_one_moment: bool = False) -> Iterator[Session]:
+        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`.
+
+        `as_of_one_moment`: all its statements see the database as the first one did, as on SQLite.
+        """
         self._refuse_if_away()
+        options: dict[str, Any] = {READS_ONLY: True}
+        if as_of_one_moment and self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"
         with self._sessions(autoflush=False) as session:
-            connection = session.connection(execution_options={READS_ONLY: True})
+            connection = session.connection(execution_options=options)
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
             began = connection.get_transaction()
@@ -218,7 +224,7 @@ class Database:
 
     def _ask(self, question: Callable[[Connection], T]) -> T:
         self._refuse_if_away()
-        with untried(), self._asked.connect() as connection:
+        with untried(), self._asked.connect() as connection, statements_alone(connection):
             return question(connection)
 
     @contextmanager
@@ -296,7 +302,9 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     bound(engine, patience, availability)
     # Saves BEGIN and ROLLBACK. Behind a pooler, each transaction has to begin with the time-outs.
     single = {} if through_pooler else {"isolation_level": "AUTOCOMMIT"}
-    engine.update_execution_options(**{AVAILABILITY: availability, ASKING: single, SHORT: single})
+    engine.update_execution_options(
+        **{AVAILABILITY: availability, ASKING: {ALONE: not through_pooler}, SHORT: single}
+    )
     event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
     record_faults(engine)
     return engine

@@ -1,13 +1,15 @@
 """Connections of the pool are tried before they are used, but for questions that can be repeated."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, event
+import psycopg
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 
+ALONE = "guichet_alone"  # among the execution options of an engine: see `statements_alone`
 FRESH = "guichet_fresh"  # in the `info` of a connection that was just made
 OLD_PLAN = "0A000"  # SQLSTATE: a statement was prepared before one of its columns got another type
 _untried: ContextVar[bool] = ContextVar("untried", default=False)
@@ -21,6 +23,27 @@ def untried() -> Iterator[None]:
         yield
     finally:
         _untried.reset(token)
+
+
+@contextmanager
+def statements_alone(connection: Connection) -> Iterator[None]:
+    """With the option `ALONE`, each statement in this block is a transaction of its own.
+
+    That saves BEGIN and COMMIT. The driver is told so itself: as an isolation level of SQLAlchemy it
+    costs a quarter of a short question.
+    """
+    driver = connection.connection.driver_connection
+    if not (connection.get_execution_options().get(ALONE) and driver):
+        yield
+        return
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # it is broken
+            driver.autocommit = False
+        if driver.autocommit:
+            driver.close()  # what the next one changes by it must be one transaction
 
 
 def try_connections(engine: Engine) -> None:

@@ -88,7 +88,7 @@ class Change(Base):
     lines: Mapped[int] = mapped_column(default=0)  # how many
     check_began_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
-    to_check: Mapped[int] = mapped_column(default=0)  # known addresses and waiting invitations
+    to_check: Mapped[int] = mapped_column(default=0)  # known addresses that it can reach
     done: Mapped[int] = mapped_column(default=0)  # of them, so far
     counts: Mapped[dict[str, Any]] = mapped_column(JSON)  # of the last check, see checking.py
     proposed_at: Mapped[datetime | None]

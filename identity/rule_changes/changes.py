@@ -328,7 +328,7 @@ def advance(
 
 def numbers_of(counts: dict[str, Any]) -> dict[str, int]:
     """The numbers of a check, for the journal."""
-    return {name: value for name, value in counts.items() if isinstance(value, int)}
+    return {name: value for name, value in counts.items() if type(value) is int}
 
 
 def write(

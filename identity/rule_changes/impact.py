@@ -1,10 +1,14 @@
-"""The impact of a change of rules: every known address is decided by the old and the new rules."""
+"""The impact of a change of rules: known addresses are decided by the old and the new rules.
+
+Those that it cannot reach are neither read nor counted, so that the cost is that of its reach.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -19,13 +23,18 @@ from .service import Key
 
 CHUNK = 5_000  # rows read at once
 MAX_DOMAINS = 20
+AFFECTING: Final = ("change_homeserver", "become_agents", "become_guests", "lose_access")
+LARGE: Final = 10  # it affects more than one of so many of all known addresses
 
 Row = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Impact:
-    """Counts over all known addresses: those with an account or an association."""
+    """Counts over the known addresses that it can reach: those with an account or an association.
+
+    `is_large`: whether it affects a large share of all known addresses, in reach or not.
+    """
 
     known: int = 0
     change_homeserver: int = 0
@@ -36,6 +45,7 @@ class Impact:
     invitations: int = 0  # that wait, for addresses that would belong to another homeserver
     domains: tuple[tuple[str, int], ...] = ()
     """The domains with the most affected addresses, and their numbers."""
+    is_large: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -68,16 +78,18 @@ def replay(
 ) -> Replay:
     """Decide every known address by both rule sets. The result contains no address.
 
-    `reach`: those that may be decided otherwise; no others are read, but all are counted.
+    `reach`: those that may be decided otherwise; no others are read. Several statements read them:
+    in a transaction that sees one moment, nobody is counted twice.
     """
     rows: Iterable[Row] = _known(session, reach)
     if follow is not None:
         rows = follow(rows, _count(session, reach))
-    counts: Counter[str] = Counter()
+    known, counts = 0, Counter[str]()
     domains: Counter[str] = Counter()
     by_domain: Counter[tuple[str, str]] = Counter()
     left: dict[Key, Counter[str]] = {}
     for text, user_id in rows:
+        known += 1
         address = EmailAddress.stored(text)
         was, will = old.decide(address), new.decide(address)
         effects = list(_effects(was, will))
@@ -95,9 +107,10 @@ def replay(
             by_domain["invitations", address.ascii_domain] += 1
     return Replay(
         Impact(
-            known=_count(session, EVERYBODY),
+            known=known,
             **counts,
             domains=tuple(_most_first(domains)[:MAX_DOMAINS]),
+            is_large=_are_few(session, LARGE * sum(counts[name] for name in AFFECTING)),
         ),
         {key: tuple(name for name, _ in _most_first(names)) for key, names in left.items()},
         dict(by_domain),
@@ -140,6 +153,16 @@ def _count(session: Session, reach: Reach) -> int:
         for query, column in KNOWN
         for condition in reach.conditions(column)
     )
+
+
+def _are_few(session: Session, than: int) -> bool:
+    """Whether fewer addresses than this are known in all. No more of them are read."""
+    missing = than
+    for query, _ in KNOWN:
+        if missing:
+            some = query.with_only_columns(literal(1)).limit(missing).subquery()
+            missing -= session.scalar(select(func.count()).select_from(some)) or 0
+    return missing > 0
 
 
 def _invited(session: Session, reach: Reach) -> Iterator[str]:

@@ -23,7 +23,6 @@ from .files import Format, OfLists
 from .imports import ImportState, Obstacle, Prepared, RuleImport
 
 AT_ONCE = 2_000  # entries of a file between two renewals of the lease
-AT_MOVE = timedelta(seconds=1)  # until rules that were being published are read again
 TURNS = 3  # how often it counts anew because what it counted moved
 
 
@@ -35,8 +34,6 @@ def check_change(services: WorkerServices, job: Job) -> RecordOutcome:
             return record_nothing
     try:
         checked = _count(services, job)
-    except BaseMoved as moved:
-        raise Later("rules were published while they were read", AT_MOVE) from moved
     except (Problem, InvalidRule) as problem:
         return partial(_fail, services, job, _obstacle_of(problem), str(problem))
     return (
@@ -100,14 +97,12 @@ def remind_of_review(services: WorkerServices, job: Job) -> RecordOutcome:
 
 def _count(services: WorkerServices, job: Job) -> Checked | None:
     """Whom it affects now; None if rules of its lines were changed since its base."""
-    with services.database.reading() as session:
+    with services.database.reading(as_of_one_moment=True) as session:
         change = models.find_by_id(session, job.subject_id)
         if change is None or lines.find_touched(session, change):
             return None
         follow = checking.following(partial(_record_progress, services, job))
-        checked = checking.count(session, services.now(), change, follow)
-        # Looked at again: on PostgreSQL each statement sees what is there by then.
-        return None if lines.find_touched(session, change) else checked
+        return checking.count(session, services.now(), change, follow)
 
 
 def _apply(services: WorkerServices, job: Job, checked: Checked) -> Applied:
@@ -151,7 +146,11 @@ def _record_obstacle(
 
 
 def _store(services: WorkerServices, job: Job, checked: Checked, session: Session) -> None:
-    checking.store(session, services.now(), _locked(session, job), checked)
+    change = _locked(session, job)
+    if lines.find_touched(session, change):  # by what was published while it was counted
+        applying.make_stale(session, services.now(), change)
+    else:
+        checking.store(session, services.now(), change, checked)
 
 
 def _make_stale(services: WorkerServices, job: Job, session: Session) -> None:

@@ -43,11 +43,10 @@ def find(
         bound = lookup_queries.find_by_address(
             asked, now, pepper=with_pepper, addresses=set(clear.values())
         )
+        if bound is not None:
+            bound = {text: bound[key] for text, key in clear.items() if key in bound}
     else:
-        clear = {text: text for text in texts}
-        bound = lookup_queries.find_by_hash(asked, now, pepper=with_pepper, hashes=set(texts))
+        bound = lookup_queries.find_by_hash(asked, now, pepper=with_pepper, hashes=texts)
     if bound is None:
         raise WrongPepper(algorithm, current_pepper(asked))
-    if not by_agent:
-        return {}
-    return {text: bound[key] for text, key in clear.items() if key in bound}
+    return bound if by_agent else {}

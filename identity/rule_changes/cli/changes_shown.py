@@ -26,7 +26,7 @@ def print_change(described: dict[str, Any]) -> None:
     print_facts(_facts(described))
     counts = described["check"]["counts"]
     if counts:
-        click.echo(f"Effect on {counts.get('known', 0)} known addresses:")
+        click.echo(f"Effect on {counts.get('known', 0)} known addresses in reach:")
     for field, label in EFFECTS:
         if counts.get(field):
             approved = described["promised"].get(field)

@@ -55,7 +55,8 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
            "base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
            "changed": [{"from": rule, "to": rule}], "unchanged": number,
            "impact": {"known", "change_homeserver", "become_agents", "become_guests", "lose_access",
-                      "gain_access", "invitations": number, "domains": [{"domain", "addresses"}]}}
+                      "gain_access", "invitations": number, "domains": [{"domain", "addresses"}],
+                      "is_large": boolean}}
     """  # noqa: D301  \b is click's: keep these lines
     check_rule_options(options)
     kind, canonical = read_pattern(pattern, suffix=suffix)

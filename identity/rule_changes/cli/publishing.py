@@ -111,7 +111,7 @@ def publish(
     reason = glass or options["reason"]
     who = who or author_here(author=options["author"], reason=reason)
     for _ in range(TURNS):
-        with services.database.reading() as session:
+        with services.database.reading(as_of_one_moment=True) as session:
             wanted = want(session)
             missing = tuple(each.name for each in at_once.find_missing(session, wanted))
             checked = at_once.count(session, services.now(), wanted, show_progress)
@@ -185,14 +185,14 @@ def print_checked(checked: Checked, *, whole: bool = False) -> None:
     if checked.difference.is_empty:
         return
     if impact.is_empty:
-        print_message(f"None of the {impact.known} known addresses is affected.")
+        print_message(f"None of the {impact.known} known addresses in reach is affected.")
     else:
         click.echo("\n".join(effects_of(impact)))
 
 
 def effects_of(impact: Impact) -> Iterator[str]:
     """Whom it affects, a line for each effect."""
-    yield f"Effect on {impact.known} known addresses:"
+    yield f"Effect on {impact.known} known addresses in reach:"
     for field, label in EFFECTS:
         count = getattr(impact, field)
         if count:

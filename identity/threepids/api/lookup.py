@@ -60,9 +60,14 @@ def lookup() -> Response:
         by_agent=_is_agent(caller()),
         algorithm=ALGORITHMS[body.algorithm],
         with_pepper=body.pepper,
-        texts=[address for address in body.addresses if is_text(address)],
+        texts=_texts(body.addresses),
     )
     return jsonify(mappings=services.database.ask(find))
+
+
+def _texts(addresses: list[str]) -> list[str]:
+    """Those that can be stored. Nearly always that is all of them, which is seen at once."""
+    return addresses if is_text("".join(addresses)) else list(filter(is_text, addresses))
 
 
 def _is_agent(user: Caller) -> bool:

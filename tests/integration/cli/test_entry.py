@@ -62,7 +62,7 @@ def test_one_process_publishes_and_another_decides_by_it(federation, opened):
     # No log of Alembic's, no traceback: what it did, and what it says.
     assert done.stdout == "+ domain:ac-rouen.example  agent → education.example\n"
     assert done.stderr.splitlines() == [
-        "None of the 0 known addresses is affected.",
+        "None of the 0 known addresses in reach is affected.",
         "Revision 2 is published.",
     ]
     assert rules.current().decide(ana).reason == "open"

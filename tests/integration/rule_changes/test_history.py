@@ -42,7 +42,7 @@ def test_the_difference_between_revisions_is_shown(rouen):
 
 def test_a_dry_run_shows_the_effect_on_known_addresses(rouen):
     shown = rouen(*AWAY, "--dry-run")
-    assert "Effect on 1 known addresses:" in shown.stdout
+    assert "Effect on 1 known addresses in reach:" in shown.stdout
     assert "      1  accounts that change homeserver" in shown.stdout
     assert "ac-rouen.example (1)" in shown.stdout
     assert "--base 2" in shown.stderr

@@ -202,6 +202,13 @@ def test_strange_strings_match_nothing(camille, in_the_clear, text):
     assert look(in_the_clear, f"{text} email", algorithm="none").json == {"mappings": {}}
 
 
+@pytest.mark.parametrize("text", ["\0", "\ud800", "é"])
+def test_who_is_asked_for_beside_strange_strings_is_found(camille, bound, text):
+    bound()
+    known = digest(ADDRESS, details(camille)["lookup_pepper"])
+    assert look(camille, text, known, known).json == {"mappings": {known: CAMILLE}}
+
+
 @pytest.mark.parametrize("field", ["algorithm", "pepper", "addresses"])
 def test_every_field_of_a_lookup_is_needed(camille, field):
     body = {"algorithm": "sha256", "pepper": "x", "addresses": []}

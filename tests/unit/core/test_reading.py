@@ -1,8 +1,9 @@
 """Reading transactions change nothing, and leave to the driver the statements that it has prepared."""
 
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
-from sqlalchemy.exc import NotSupportedError
+from sqlalchemy.exc import DBAPIError, NotSupportedError
 
 from identity.core.database import Database, make_engine
 from identity.homeservers import models as homeservers
@@ -51,6 +52,37 @@ def test_a_column_that_got_another_type_is_read_by_who_had_prepared_the_statemen
     assert read_in_transaction() == database.ask(read) == []
     for engine in (database.engine, other):
         engine.dispose()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    "asked", ["select 1", "select 1 / 0", "select pg_terminate_backend(pg_backend_pid())"]
+)
+def test_a_question_is_no_transaction_and_what_follows_on_its_connection_is_one(
+    postgresql_url, asked
+):
+    database = Database(make_engine(postgresql_url))
+    with database.transaction() as session:
+        session.execute(text("create table things (name text)"))
+
+    def ask(connection):
+        connection.execute(text(asked))
+        return connection.connection.driver_connection.info.transaction_status
+
+    def change():
+        with database.transaction() as session:
+            session.execute(text("insert into things values ('undone')"))
+            session.execute(text("select 1 / 0"))
+
+    if asked == "select 1":
+        assert database.ask(ask) == TransactionStatus.IDLE
+    else:
+        with pytest.raises(DBAPIError):
+            database.ask(ask)
+    with pytest.raises(DBAPIError):
+        change()
+    assert database.ask(lambda asked: asked.scalar(text("select count(*) from things"))) == 0
+    database.engine.dispose()
 
 
 def test_what_an_object_is_given_while_reading_is_not_stored(database, homeserver_row):

@@ -271,6 +271,28 @@ def test_the_default_takes_an_approver_of_the_whole_federation(
     assert desk.read(number).state == ChangeState.APPLYING
 
 
+def test_a_large_share_of_all_people_takes_an_approver_of_the_whole_federation(
+    desk, people, make_operator, services, clock
+):
+    number = desk.make(agent(ASSO))
+    desk.do(changes.order_check, number)
+    desk.work()
+    desk.do(changes.propose, number)
+    local = make_operator("Lou", Role.APPROVER, scope=OF_EDUCATION)
+    clock.advance(days=31)
+    with pytest.raises(problems.NotPermitted):
+        desk.approve(number, Actor("Lou", "a test"), local)
+    with services.database.transaction() as session:
+        for other in range(100):
+            address, user_id = f"p{other}@elsewhere.example", f"@p{other}:{EDUCATION}"
+            associations.bind(session, clock(), address=address, user_id=user_id)
+    desk.do(changes.order_check, number)
+    desk.work()
+    desk.do(changes.propose, number)
+    desk.approve(number, Actor("Lou", "a test"), local)
+    assert desk.read(number).state == ChangeState.APPLYING
+
+
 def test_nobody_approves_for_whom_they_invited_lately(
     desk, people, make_operator, ines, ivo, clock
 ):

@@ -83,13 +83,27 @@ def test_an_opened_domain_makes_its_guests_agents_and_remembers_where_they_are(c
     opened = agent("asso.example")
     checked = check(put=[opened])
     assert checked.replayed.impact == Impact(
-        known=3,
+        known=1,
         change_homeserver=1,
         become_agents=1,
         gain_access=1,
         domains=(("asso.example", 1),),
+        is_large=True,
     )
     assert checked.difference.added[0].moved_from == (GUESTS,)
+
+
+@pytest.mark.parametrize(("others", "is_large"), [(0, True), (16, True), (17, False)])
+def test_more_than_a_tenth_of_all_known_addresses_is_a_large_share(
+    check, people, services, clock, others, is_large
+):
+    """One moves and becomes an agent: two effects on one address, among twenty."""
+    with services.database.transaction() as session:
+        for number in range(others):
+            associations.bind(
+                session, clock(), address=f"p{number}@x.example", user_id=f"@p{number}:{GUESTS}"
+            )
+    assert check(put=[agent("asso.example")]).replayed.impact.is_large is is_large
 
 
 def test_an_opened_domain_nobody_is_known_of_has_no_past(check, people):

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import (
@@ -127,7 +128,10 @@ def test_reading_those_in_reach_finds_what_reading_everybody_finds(
     with services.database.transaction() as session:
         put(session, clock, known)
         narrow = reach_of([*difference.ended, *difference.begun])
-        assert replay(session, old, new, reach=narrow) == replay(session, old, new)
+        some, everybody = (replay(session, old, new, reach=each) for each in (narrow, EVERYBODY))
+        assert some.impact.known <= everybody.impact.known
+        counted = replace(some.impact, known=everybody.impact.known)
+        assert replace(some, impact=counted) == everybody
         session.rollback()
 
 
@@ -142,12 +146,34 @@ def test_who_opens_a_domain_reads_none_but_its_own(services, clock):
         assert len(read) == total
         return read
 
-    with services.database.reading() as session:
+    with services.database.reading() as session, statements(services.database.engine) as sent:
         difference = service.compare(session, put=[agent("b.example")])
         checked = checking.count_difference(session, clock(), difference, follow)
     assert [address for address, _ in read] == ["gil@b.example"]
-    assert (checked.replayed.impact.known, checked.replayed.impact.become_agents) == (3, 1)
+    assert (checked.replayed.impact.known, checked.replayed.impact.become_agents) == (1, 1)
+    of_people = [each for each, _ in sent if "FROM associations" in each or "FROM accounts" in each]
+    assert of_people
+    for each in of_people:
+        assert "address, '@'" in each or "LIMIT" in each, "none goes through everybody"
     assert checked.basis.addresses == 2, "an account and an association"
+
+
+def test_who_is_unbound_while_everybody_is_read_is_counted_once(services, clock):
+    with services.database.transaction() as session:
+        put(session, clock, {"gil@b.example": "both"})
+
+    def follow(rows, _total):
+        for address, user_id in rows:
+            with services.database.transaction() as other:
+                associations.unbind(other, address=address, user_id=user_id)
+            yield address, user_id
+
+    with services.database.reading(as_of_one_moment=True) as session:
+        difference = service.compare(session, put=[agent("b.example")])
+        checked = checking.count_difference(session, clock(), difference, follow)
+    assert checked.replayed.impact.known == 1
+    with services.database.reading() as session:
+        assert session.query(Association).count() == 0, "elsewhere it is seen at once"
 
 
 @pytest.fixture
