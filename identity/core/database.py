@@ -48,6 +48,7 @@ from .database_availability import Availability
 from .database_deadlines import WORK, Patience
 from .database_pings import try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
+from .database_sqlite import CONNECT_ARGS, READS_ONLY, queue_writers
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
 from .private_files import narrow_if_there, private_file
@@ -56,7 +57,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 SQLITE = b"SQLite format 3\0"  # how its files begin
-BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
 INCOMPLETE = {  # SQLSTATE
@@ -234,7 +234,7 @@ class Database:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
         self._refuse_if_away()
         with self._sessions(autoflush=False) as session:
-            connection = session.connection(execution_options={"guichet_reads_only": True})
+            connection = session.connection(execution_options={READS_ONLY: True})
             yield session
             # A rollback would make the driver forget the statements that it has prepared.
             began = connection.get_transaction()
@@ -313,11 +313,10 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         _keep_private(make_url(url).database)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        engine = create_engine(url, connect_args=CONNECT_ARGS, hide_parameters=True)
+        queue_writers(engine)
         event.listen(engine, "handle_error", _record_fault)
-        engine.update_execution_options(**{ASKING: {"guichet_reads_only": True}})
+        engine.update_execution_options(**{ASKING: {READS_ONLY: True}})
         return engine
     address, through_pooler = without_pooler(url)
     arguments = database_deadlines.connect_args(patience)
@@ -383,19 +382,3 @@ def _is_ours(file: Path) -> bool:
         return True
     except OSError:
         return False
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver sends BEGIN only at the first write: `_begin_sqlite` sends it earlier.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
-
-
-def _begin_sqlite(connection: Any) -> None:
-    # BEGIN IMMEDIATE: else two transactions that read first and write later could deadlock, or
-    # lease the same job.
-    reads_only = connection.get_execution_options().get("guichet_reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
