@@ -12,6 +12,7 @@ from tests.worlds.api import *
 from tests.worlds.programs import ADDRESS, CAMILLE, Program
 
 MOST = 6  # statements of one request
+REMEMBERED = 4096  # characters: psycopg reads a longer statement again each time it is sent
 GIL = "gil.perrin@association.example"
 INVITATION = {
     "medium": "email",
@@ -129,4 +130,5 @@ def test_statements_are_written_once_and_not_for_each_request(camille, asked):
     sent_by(0)  # which makes the first signing key
     first, second = sent_by(1), sent_by(2)
     assert [text for _, text in first] == [text for _, text in second]
+    assert max(len(text) for _, text in first) <= REMEMBERED
     assert all(before is now for (before, _), (now, _) in zip(first, second, strict=True))
