@@ -6,21 +6,17 @@ On SQLite a writing transaction is alone anyway.
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    String,
-    TableValuedColumn,
-    cast,
-    event,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import BigInteger, String, bindparam, cast, event, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, SessionTransaction
 
 HELD: Final = "advisory_locks"  # in `Session.info`
+
+# Written once: they are carried out more often than any other statement.
+_name = func.unnest(bindparam("names", type_=ARRAY(String))).column_valued("name")
+_key = cast(func.hashtext(_name), BigInteger)
+WAIT = select(func.pg_advisory_xact_lock(_key))
+TRY = select(_name).where(func.pg_try_advisory_xact_lock(_key))
 
 
 def take(session: Session, names: Iterable[str]) -> None:
@@ -33,8 +29,7 @@ def take(session: Session, names: Iterable[str]) -> None:
     held = _held(session)
     missing = [name for name in dict.fromkeys(names) if name not in held]
     if missing:
-        name = _each_of(missing)
-        session.execute(select(func.pg_advisory_xact_lock(_key_of(name))))
+        session.execute(WAIT, {"names": missing})
         held.update(missing)
 
 
@@ -43,9 +38,7 @@ def take_free(session: Session, names: Iterable[str]) -> set[str]:
     asked = list(dict.fromkeys(names))
     if session.get_bind().dialect.name != "postgresql":
         return set(asked)
-    name = _each_of(asked)
-    free = select(name).where(func.pg_try_advisory_xact_lock(_key_of(name)))
-    taken = set(session.scalars(free))
+    taken = set(session.scalars(TRY, {"names": asked}))
     _held(session).update(taken)
     return taken
 
@@ -53,14 +46,6 @@ def take_free(session: Session, names: Iterable[str]) -> set[str]:
 def _held(session: Session) -> set[str]:
     held: set[str] = session.info.setdefault(HELD, set())
     return held
-
-
-def _each_of(names: list[str]) -> TableValuedColumn[str]:
-    return func.unnest(literal(names, ARRAY(String))).column_valued("name")
-
-
-def _key_of(name: ColumnElement[str]) -> ColumnElement[int]:
-    return cast(func.hashtext(name), BigInteger)
 
 
 @event.listens_for(Session, "after_transaction_end")

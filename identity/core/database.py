@@ -35,9 +35,10 @@ from .database_deadlines import WORK, Patience, connect_args
 from .database_faults import AWAY, record_faults
 from .database_pings import ALONE, statements_alone, try_connections, untried
 from .database_pooler import connect_args_for_pooler, limit_each_transaction
-from .database_sqlite import READS_ONLY, make_sqlite_engine, overwrite_deleted
+from .database_sqlite import make_sqlite_engine, overwrite_deleted
 from .metrics import Family
 from .node_epoch import FILE, NodeEpoch, ends_memory
+from .sqlite_turns import READS_ONLY
 from .waiting import about_to_wait
 
 T = TypeVar("T")

@@ -1,24 +1,21 @@
-"""SQLite: its file is ours alone, and a transaction that may write is the one writer from its beginning."""
+"""SQLite: the engine, whose file is ours alone, and what is left of rows that were deleted."""
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
 
 from .private_files import narrow_if_there, private_file
+from .sqlite_turns import CONNECT_ARGS, queue_writers
 
 BEGINNING = b"SQLite format 3\0"  # of its files
-BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one
-READS_ONLY = "guichet_reads_only"  # an execution option of connections: they wait for no writer
 
 
 def make_sqlite_engine(url: str) -> Engine:
     """An engine for a file of SQLite, which is made readable by this user only, or for its memory."""
     _keep_private(make_url(url).database)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    engine = create_engine(url, connect_args=CONNECT_ARGS, hide_parameters=True)
+    queue_writers(engine)
     return engine
 
 
@@ -49,19 +46,3 @@ def _is_ours(file: Path) -> bool:
         return True
     except OSError:
         return False
-
-
-def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver sends BEGIN only at the first write: `_begin` sends it earlier.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
-
-
-def _begin(connection: Connection) -> None:
-    # BEGIN IMMEDIATE: else two transactions that read first and write later could deadlock, or
-    # lease the same job.
-    reads_only = connection.get_execution_options().get(READS_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,14 +1,18 @@
 """INSERT … ON CONFLICT for rows that may exist already, and several rows at once, on both databases."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, cast
 
-from sqlalchemy import Column, CursorResult, Table, insert, inspect
+from sqlalchemy import Column, CursorResult, Insert, Table, bindparam, insert, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from .database import Base
+
+MOST = 100  # statements that are kept
 
 
 def insert_if_new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
@@ -39,16 +43,35 @@ def insert_together(session: Session, *objects: Base) -> None:
     Each statement costs more than what it does. Keys and what else they have in common are given
     with them: nothing is read back.
     """
-    inserts = [insert(_table_of(each)).values(_values(each)) for each in objects]
+    rows = [(_table_of(each), _values(each)) for each in objects]
+    parts = [(table, tuple(values)) for table, values in rows]
+    given = [
+        {f"{column}_{number}": value for column, value in values.items()}
+        for number, (_, values) in enumerate(rows)
+    ]
     if session.get_bind().dialect.name == "postgresql":
-        *others, last = inserts
-        parts = [each.cte(f"insert_{number}") for number, each in enumerate(others)]
-        inserts = [last.add_cte(*parts)]
-    for statement in inserts:
-        session.execute(statement)
+        session.execute(_insert_of(*parts), dict(chain.from_iterable(map(dict.items, given))))
+    else:
+        for number, (part, values) in enumerate(zip(parts, given, strict=True)):
+            session.execute(_insert_of(part, first=number), values)
     for each in objects:
         make_transient_to_detached(each)
         session.add(each)
+
+
+@lru_cache(MOST)
+def _insert_of(*parts: tuple[Table, tuple[str, ...]], first: int = 0) -> Insert:
+    """INSERT of a row into each of these tables, with these columns; `name_0` is of the first table.
+
+    It is made once: to make it, and to find out that it was compiled before, costs more than to
+    carry it out.
+    """
+    inserts = [
+        insert(table).values({each: bindparam(f"{each}_{number}") for each in columns})
+        for number, (table, columns) in enumerate(parts, first)
+    ]
+    *others, last = inserts
+    return last.add_cte(*(each.cte(f"insert_{number}") for number, each in enumerate(others)))
 
 
 def _table_of(new: Base) -> Table:
@@ -56,18 +79,24 @@ def _table_of(new: Base) -> Table:
 
 
 def _values(new: Base) -> dict[str, Any]:
-    """The values of all columns that have no default of the database; those left out get their own."""
+    """The values of its columns; one that has none gets its default, or is left to the database."""
     values: dict[str, Any] = {}
-    for attribute in inspect(type(new)).column_attrs:
-        column = attribute.columns[0]
-        if not isinstance(column, Column):
-            continue  # computed by a query
-        if attribute.key not in new.__dict__:
+    for key, column in _columns(type(new)):
+        if key not in new.__dict__:
             if column.default is None and column.server_default is not None:
                 continue
-            set_committed_value(new, attribute.key, _default(column))
-        values[column.name] = new.__dict__[attribute.key]
+            set_committed_value(new, key, _default(column))
+        value = new.__dict__[key]
+        if value is not None or column.default is not None or column.server_default is not None:
+            values[column.name] = value
     return values
+
+
+@cache
+def _columns(table: type[Base]) -> list[tuple[str, Column[Any]]]:
+    """The attributes of its objects that are columns, and not computed by a query."""
+    found = [(each.key, each.columns[0]) for each in inspect(table).column_attrs]
+    return [(key, column) for key, column in found if isinstance(column, Column)]
 
 
 def _default(column: Column[Any]) -> Any:

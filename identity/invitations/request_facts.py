@@ -137,7 +137,7 @@ def _statement() -> Executable:
             Homeserver,
             InviterBlock,
             HomeserverModule,
-            ThirdPartyInvitation,
+            live.scalar_subquery(),
             Association.user_id,
             StoredKey.key_id,
             StoredKey.public_key,
@@ -151,7 +151,6 @@ def _statement() -> Executable:
         .outerjoin(Homeserver, of_either)
         .outerjoin(InviterBlock, InviterBlock.user_id == sender)
         .outerjoin(HomeserverModule, is_hers)
-        .outerjoin(ThirdPartyInvitation, ThirdPartyInvitation.id == live.scalar_subquery())
         .outerjoin(Association, is_bound)
         .outerjoin(StoredKey, StoredKey.number == newest_key)
     )
@@ -197,7 +196,8 @@ def find(
         bound=bound,
         block=block,
         module=module,
-        live=live,
+        # Seldom is there one: its columns would make every answer twice as wide.
+        live=session.get(ThirdPartyInvitation, live) if live else None,
         reported=(muted, unknown),
         full_since=(created, mailed),
         signing_key=PublicKey(key_id, public) if key_id else None,

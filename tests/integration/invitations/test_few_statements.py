@@ -12,6 +12,7 @@ from tests.worlds.api import *
 from tests.worlds.programs import ADDRESS, CAMILLE, Program
 
 MOST = 6  # statements of one request
+REMEMBERED = 4096  # characters: psycopg reads a longer statement again each time it is sent
 GIL = "gil.perrin@association.example"
 INVITATION = {
     "medium": "email",
@@ -55,6 +56,21 @@ def transactions(engine):
             event.remove(engine, name, function)
 
 
+@contextmanager
+def written(engine):
+    """What each statement was made of, with what it was at the driver."""
+    found: list[tuple[object, str]] = []
+
+    def note(connection, element, _many, _values, _options, result):
+        found.append((element, str(result.context.statement)))
+
+    event.listen(engine, "after_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "after_execute", note)
+
+
 def cost(program, ask) -> int:
     """How many statements the one transaction of a request has."""
     with transactions(program.services.database.engine) as found:
@@ -94,3 +110,25 @@ def test_a_code_for_an_address_of_somebody_costs_the_same(camille):
     """Nothing is looked up beside what is known of the request itself."""
     known = cost(camille, lambda: camille.ask(email=ADDRESS))
     assert known == cost(camille, lambda: camille.ask(email="nobody@ac-rouen.example"))
+
+
+@pytest.mark.parametrize("asked", ["code", "invitation"])
+def test_statements_are_written_once_and_not_for_each_request(camille, asked):
+    """To build one, and to find out that it was compiled before, costs more than to carry it out."""
+
+    def ask(number: int):
+        address = f"nobody{number}@association.example"
+        if asked == "code":
+            return camille.ask(email=address)
+        return camille.post("/store-invite", **INVITATION | {"address": address})
+
+    def sent_by(number: int):
+        with written(camille.services.database.engine) as found:
+            assert ask(number).status_code == 200
+        return found
+
+    sent_by(0)  # which makes the first signing key
+    first, second = sent_by(1), sent_by(2)
+    assert [text for _, text in first] == [text for _, text in second]
+    assert max(len(text) for _, text in first) <= REMEMBERED
+    assert all(before is now for (before, _), (now, _) in zip(first, second, strict=True))
