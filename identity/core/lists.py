@@ -1,6 +1,7 @@
-"""Lists as one parameter of a statement: its text stays the same however long the list is.
+"""Lists in statements, by which PostgreSQL looks rows up one by one, by an index.
 
-So SQLAlchemy compiles it once, and PostgreSQL can prepare it.
+As one parameter: the text of the statement stays the same however long the list is, so that
+SQLAlchemy compiles it once, and PostgreSQL can prepare it. Or as what a query inside finds.
 """
 
 import json
@@ -8,10 +9,10 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Dialect,
     FunctionElement,
+    Select,
     Text,
     TypeDecorator,
     bindparam,
@@ -31,7 +32,7 @@ class TextList(TypeDecorator[Collection[str]]):
 
 
 class _is_among(FunctionElement[bool]):  # noqa: N801  it is called like the functions of SQL
-    type = Boolean()
+    # No Boolean: SQLAlchemy would write "= 1" behind it, and SQLite would use no index.
     inherit_cache = True
 
 
@@ -51,3 +52,25 @@ def _any_of_array(element: _is_among, compiler: SQLCompiler, **given: Any) -> st
     column, texts = (compiler.process(each, **given) for each in element.clauses)
     # An array, and no join: what is looked up by index is known before it is planned.
     return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS json))))"
+
+
+class _is_found(FunctionElement[bool]):  # noqa: N801  it is called like the functions of SQL
+    inherit_cache = True
+
+
+def is_found(column: ColumnElement[Any] | Any, by: Select[Any]) -> ColumnElement[bool]:
+    """Whether the column is among the values that a query finds, of which there are not many."""
+    return _is_found(column, by.correlate(None).scalar_subquery())
+
+
+@compiles(_is_found)
+def _in_query(element: _is_found, compiler: SQLCompiler, **given: Any) -> str:
+    column, query = (compiler.process(each, **given) for each in element.clauses)
+    return f"{column} IN {query}"
+
+
+@compiles(_is_found, "postgresql")
+def _any_of_query(element: _is_found, compiler: SQLCompiler, **given: Any) -> str:
+    column, query = (compiler.process(each, **given) for each in element.clauses)
+    # With IN, PostgreSQL may join, and read a table of any length for a thousand of its rows.
+    return f"{column} = ANY (ARRAY{query})"

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from .database import Base
+from .lists import is_found
 
 
 def count(session: Session, *which: ColumnElement[bool]) -> int:
@@ -54,7 +55,7 @@ def delete(
         return 0
     key = inspect(table).primary_key
     some = select(*key).where(*which).limit(limit).with_for_update(skip_locked=True)
-    named = tuple_(*key).in_(some) if len(key) > 1 else key[0].in_(some)
+    named = tuple_(*key).in_(some) if len(key) > 1 else is_found(key[0], some)
     return _execute(session, delete_statement(table).where(named))
 
 
