@@ -91,7 +91,7 @@ class World:
         services = self.services
         now = services.now() - timedelta(minutes=5)
         for number in range(MAILS):
-            address, sender = self._address("asso.example"), _inviter(number % INVITERS)
+            address, sender = self._address("asso.example"), inviter(number % INVITERS)
             room = f"!{uuid.uuid4().hex}:education.example"
             invited = InviteRequest(
                 address, EmailAddress.stored(address), room, sender, is_placed_by_us=True
@@ -110,18 +110,26 @@ class World:
     def measure(self, order: Callable[[], None], lane: Lane) -> Measured:
         """Order mails, and hand over as many."""
         order()
-        database = self._server.child
-        assert database is not None
         before = self._sink.taken
-        began, used = time.perf_counter(), time.process_time()
-        used_there = used_seconds([database.pid])
-        with statements(self.services.database.engine) as said:
+
+        def hand_over() -> int:
             tasks.run_lane(
                 self.services, lane, is_ending=lambda: self._sink.taken - before >= MAILS
             )
+            return self._sink.taken - before
+
+        return self.spent(hand_over)
+
+    def spent(self, act: Callable[[], int]) -> Measured:
+        """What each of the things cost that `act` does. It returns how many."""
+        database = self._server.child
+        assert database is not None
+        began, used = time.perf_counter(), time.process_time()
+        used_there = used_seconds([database.pid])
+        with statements(self.services.database.engine) as said:
+            number = act()
         taken = time.perf_counter() - began
         here, there = time.process_time() - used, used_seconds([database.pid]) - used_there
-        number = self._sink.taken - before
         return Measured(
             number / taken, here / number * 1e3, there / number * 1e3, len(said) / number
         )
@@ -134,7 +142,7 @@ class World:
 def measure() -> Iterator[Row]:
     """Run the suite."""
     with ExitStack() as stack:
-        few, many = _world(stack, FEW), _world(stack, MANY)
+        few, many = world(stack, FEW), world(stack, MANY)
         kinds = {
             "codes": (World.codes, Lane.URGENT),
             "invitations": (World.invitations, Lane.NORMAL),
@@ -142,8 +150,8 @@ def measure() -> Iterator[Row]:
         for name, (order, lane) in kinds.items():
             found: dict[int, list[Measured]] = {FEW: [], MANY: []}
             for _ in range(rows.rounds + 1):
-                for size, world in ((FEW, few), (MANY, many)):
-                    found[size].append(world.measure(partial(order, world), lane))
+                for size, there in ((FEW, few), (MANY, many)):
+                    found[size].append(there.measure(partial(order, there), lane))
             yield from _rows(name, found[FEW][1:], found[MANY][1:])  # the first one warms up
 
 
@@ -165,7 +173,8 @@ def _rows(name: str, few: list[Measured], many: list[Measured]) -> Iterator[Row]
     )
 
 
-def _world(stack: ExitStack, others: int) -> World:
+def world(stack: ExitStack, others: int) -> World:
+    """A world beside so many other mails, closed with `stack`."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     folder.chmod(0o755)  # PostgreSQL runs as another user than root
     (folder / "postgresql").mkdir()
@@ -192,7 +201,7 @@ def _world(stack: ExitStack, others: int) -> World:
         services.hashes.make(session)
         for number in range(INVITERS):
             address = f"zoe.martin{number}@ac-rouen.example"
-            associations.bind(session, services.now(), address=address, user_id=_inviter(number))
+            associations.bind(session, services.now(), address=address, user_id=inviter(number))
         session.execute(text(OTHERS), {"number": others})
     with services.database.engine.connect() as connection:
         raw = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -200,5 +209,6 @@ def _world(stack: ExitStack, others: int) -> World:
     return World(services, sink, server)
 
 
-def _inviter(number: int) -> str:
+def inviter(number: int) -> str:
+    """The user ID of somebody who invites."""
     return f"@zoe{number}:education.example"
