@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 
@@ -40,7 +39,7 @@ def statements_alone(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(psycopg.Error):  # it is broken
+        with suppress(connection.dialect.loaded_dbapi.Error):  # it is broken
             driver.autocommit = False
         if driver.autocommit:
             driver.close()  # what the next one changes by it must be one transaction

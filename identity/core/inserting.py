@@ -79,15 +79,17 @@ def _table_of(new: Base) -> Table:
 
 
 def _values(new: Base) -> dict[str, Any]:
-    """The values of its columns; one that has none gets its default, or is left to the database."""
+    """The values of its columns; one that has none, or None, gets its default, or the database's."""
     values: dict[str, Any] = {}
     for key, column in _columns(type(new)):
-        if key not in new.__dict__:
+        value = new.__dict__.get(key)
+        if value is None:
             if column.default is None and column.server_default is not None:
+                new.__dict__.pop(key, None)  # read when it is asked for
                 continue
-            set_committed_value(new, key, _default(column))
-        value = new.__dict__[key]
-        if value is not None or column.default is not None or column.server_default is not None:
+            value = _default(column)
+            set_committed_value(new, key, value)
+        if value is not None or column.default is not None:
             values[column.name] = value
     return values
 

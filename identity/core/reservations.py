@@ -56,7 +56,7 @@ def reserve(
         .limit(max(limits.values()))
         .with_for_update(skip_locked=True)
     ).all()
-    if not due or (kind := JobKind(due[0].kind)) not in limits:
+    if not due or (kind := due[0].kind) not in limits:  # perhaps a kind of a later version
         return []
     alike = takewhile(lambda row: row.kind == kind and row.is_fresh, due)
     ids = [row.id for row in alike][: limits[kind]]

@@ -43,13 +43,22 @@ class Turns:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        if mine.acquire(timeout=within):
-            return True
+        try:
+            if mine.acquire(timeout=within):
+                return True
+        except BaseException:  # raised by a signal, as KeyboardInterrupt is
+            if not self._leave(mine):
+                self.give()
+            raise
+        return not self._leave(mine)
+
+    def _leave(self, mine: threading.Lock) -> bool:
+        """Wait no longer. False if the turn came at the last moment."""
         with self._guard:
             if mine not in self._waiting:
-                return True  # it came at the last moment
+                return False
             self._waiting.remove(mine)
-            return False
+            return True
 
     def give(self) -> None:
         """Give it back."""

@@ -2,13 +2,14 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from identity.core import leases, outbox
 from identity.core.one_time_codes import models as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.core.outbox import LEASE, JobKind, Lane
+from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.mail import models as mails
 from identity.mail.outcomes import NotSent, Outcome
@@ -217,6 +218,23 @@ def test_a_fault_of_ours_stops_neither_the_lane_nor_is_tried_for_ever(
         clock.time = max(the_entry(services).due_at, clock())
         work()
     assert the_entry(services).gave_up_at is not None
+
+
+def test_a_job_of_a_later_version_does_not_stop_the_lane(services, request_, postbox, work, clock):
+    """As while nodes are upgraded one after the other: it is first, and this one does not know it."""
+    with services.database.transaction() as session:
+        row = outbox.find_by_subject(session, the_mail(services).id)
+        later = Job(
+            kind="of_tomorrow", lane=row.lane, subject_id=uuid4(), created_at=row.created_at
+        )
+        later.due_at = row.due_at - timedelta(seconds=1)
+        session.add(later)
+    work()
+    assert len(postbox.sent) == 1
+    with services.database.reading() as session:
+        stored = outbox.find_by_subject(session, later.subject_id)
+    assert stored.due_at > clock(), "a worker that knows it may have it later"
+    assert stored.gave_up_at is None
 
 
 def test_every_errand_has_a_hand():

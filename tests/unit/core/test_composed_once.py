@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from identity.core import outbox
+from identity.core import waiting_jobs
 from identity.mail import models as mails
 
 
@@ -17,7 +17,7 @@ def test_two_probes_ask_the_same_statements(services):
     event.listen(services.database.engine, "before_execute", note)
     for limit in (1, 20):
         with services.database.reading() as session:
-            assert outbox.find_oldest(session, services.now(), limit=limit) == []
+            assert waiting_jobs.find_oldest(session, services.now(), limit=limit) == []
             since = services.now() - timedelta(minutes=limit)
             assert mails.last_outcomes(session, since, limit=limit) == []
     event.remove(services.database.engine, "before_execute", note)

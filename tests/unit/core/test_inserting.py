@@ -32,6 +32,8 @@ def new_rows(number: int):
         address="ana@open.example",
         language="en",
         subject_id=UUID(int=7),
+        state=None,  # as if it was not given
+        mailbox=None,
         created_at=NOW,
         due_at=NOW if number % 2 else None,
     )

@@ -1,5 +1,6 @@
 """Of the threads that write to SQLite, each gets its turn in the order of asking, or is told so."""
 
+import signal
 import sqlite3
 import threading
 from contextlib import ExitStack, closing
@@ -63,6 +64,35 @@ def test_who_waits_no_longer_is_passed_over():
     turns = Turns()
     assert turns.take(60)
     assert not turns.take(0)
+    assert not len(turns)
+    turns.give()
+    assert turns.take(0)
+
+
+class Interrupted(BaseException):
+    """As KeyboardInterrupt is, which ends a whole run of tests."""
+
+
+def test_who_is_interrupted_while_waiting_gets_no_turn():
+    def interrupt(*_):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    turns, main = Turns(), threading.get_ident()
+
+    def disturb():
+        wait_for(lambda: len(turns) == 1, what="it queues")
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    assert turns.take(60)
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        with pytest.raises(Interrupted):
+            turns.take(60)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
     assert not len(turns)
     turns.give()
     assert turns.take(0)
