@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Final
 
@@ -133,7 +133,7 @@ class Portion:
     def hand_over(self, ready: Ready) -> Handed:
         """Ask the homeserver to place it. Raises Later or GiveUp."""
         try:
-            line = self._line_to(ready.homeserver)
+            line = partial(self._line_to, ready.homeserver)
             is_member = rows.place(self._services, line, ready.job, ready.prepared)
         except BaseException:
             self.close()  # so that the breaker learns of it before the next one

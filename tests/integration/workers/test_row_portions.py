@@ -1,5 +1,6 @@
 """Rows of lists leave in portions: nothing is lost, doubled or held back that would not be one by one."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.homeservers import breakers
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.breakers import Interface
+from identity.homeservers.breakers import MAX_FAILURES, Interface
 from identity.homeservers.models import Homeserver
 from identity.invitations import blocks
 from identity.invitations.history import InvitationEvent
@@ -308,3 +309,16 @@ def test_a_portion_is_one_connection_and_the_breaker_learns_of_each_failure(
     with service.database.reading() as session:
         breaker = breakers.find_of(session, "education.example")[Interface.MODULE]
     assert breaker.failures == 3
+
+
+def test_a_homeserver_that_is_found_away_is_no_fault_of_ours(
+    service, ordered, told_room_actions, clock
+):
+    """Its breaker opens within the portion: the other rows are tried later, as each alone would be."""
+    actions = replace(service, room_actions_for=told_room_actions.client_for(clock, service.calls))
+    ordered(MAX_FAILURES + 2)
+    told_room_actions.stop()
+    run(actions)
+    said = Counter(job.last_error for job in jobs(service))
+    assert said.total() == MAX_FAILURES + 2
+    assert said["it was found away a moment ago"] == 2
