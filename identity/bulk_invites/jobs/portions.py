@@ -174,6 +174,7 @@ class Portion:
 
     def _line_to(self, homeserver: Homeserver) -> RoomActions:
         if homeserver.name not in self._lines:
+            self.close()  # one at a time: each holds a place for calls of this process
             room_actions = self._services.room_actions_for(homeserver)
             line = self._open.enter_context(room_actions.at_once())
             self._lines[homeserver.name] = line
@@ -206,7 +207,10 @@ def _store(services: Services, session: Session, reserved: Sequence[Job]) -> lis
         bulk_invite = session.get_one(BulkInvite, list_id)
         ready += _ready(services, session, bulk_invite, list(group), job_of)
     order = {job.id: place for place, job in enumerate(reserved)}
-    return sorted(ready, key=lambda each: order[each.job.id])
+    ready.sort(key=lambda each: order[each.job.id])
+    # Those of one homeserver go together, over one connection.
+    first = {each.homeserver.name: order[each.job.id] for each in reversed(ready)}
+    return sorted(ready, key=lambda each: first[each.homeserver.name])
 
 
 def _ready(

@@ -15,6 +15,7 @@ from identity.freezes.models import Frozen
 from identity.homeservers import breakers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.breakers import MAX_FAILURES, Interface
+from identity.homeservers.calls import AT_ONCE_IN_ALL
 from identity.homeservers.models import Homeserver
 from identity.invitations import blocks
 from identity.invitations.history import InvitationEvent
@@ -322,3 +323,26 @@ def test_a_homeserver_that_is_found_away_is_no_fault_of_ours(
     said = Counter(job.last_error for job in jobs(service))
     assert said.total() == MAX_FAILURES + 2
     assert said["it was found away a moment ago"] == 2
+
+
+def test_rows_from_many_homeservers_hold_one_place_for_calls_at_a_time(
+    service, told_room_actions, clock
+):
+    """Other threads of this process call homeservers too, as a portion's next one does."""
+    names = [f"academie{number}.example" for number in range(AT_ONCE_IN_ALL + 2)]
+    with service.database.transaction() as session:
+        service.hashes.make(session)
+        signing_keys.current_key(session, service.vault, clock())
+        for name in names:
+            server = {"url": "http://127.0.0.1:1", "label": name, "connector": "none"}
+            server |= {"user_id_scheme": "address", "class_source": "agent", "created_at": clock()}
+            session.add(Homeserver(name=name, **server))
+    owners = [f"@zoe:{name}" for name in names]
+    told_room_actions.rooms[ROOM] = ToldRoom(members={*owners}, may_invite={*owners})
+    lists = []
+    for number, owner in enumerate(owners):
+        lists.append(take(service, people(5, f"asso{number}.example"), owner=owner))
+        assert confirm(service, lists[-1]) == 2
+    run(replace(service, room_actions_for=told_room_actions.client_for(clock, service.calls)))
+    assert {step for made in lists for step in steps(service, made)} == {Step.INVITED}
+    assert told_room_actions.connections == len(names)
