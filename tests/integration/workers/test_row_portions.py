@@ -346,3 +346,16 @@ def test_rows_from_many_homeservers_hold_one_place_for_calls_at_a_time(
     run(replace(service, room_actions_for=told_room_actions.client_for(clock, service.calls)))
     assert {step for made in lists for step in steps(service, made)} == {Step.INVITED}
     assert told_room_actions.connections == len(names)
+
+
+def test_what_a_slow_homeserver_leaves_over_is_sent_as_it_was_stored(
+    service, ordered, desk, monkeypatch
+):
+    """Nothing is extended, and nothing of it is asked for row by row."""
+    monkeypatch.setattr(job_batches, "TIME", 0.0)  # so that each row takes as long as a portion may
+    made = ordered(5)
+    run(service)
+    assert steps(service, made) == [Step.INVITED] * 5
+    assert len(desk.placed) == 5
+    happened = Counter(event.happened for event in stored(service, InvitationEvent))
+    assert happened == {"created": 5, "mailed": 5}
