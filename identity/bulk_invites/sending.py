@@ -94,7 +94,7 @@ def prepare_rows(
 ) -> dict[uuid.UUID, Placing]:
     """Do for these rows, under the locks of their addresses, what `prepare_row` does for one.
 
-    Those whom something hinders are left out, as is whoever has an invitation already.
+    Those whom something hinders are left out, as is whoever has an invitation by another request.
     """
     addresses = {row.id: EmailAddress.stored(row.address or "") for row in rows}
     facts = request_facts.find_all(
@@ -130,6 +130,7 @@ def prepare_rows(
         rules,
         now,
         asked=asked,
+        begun={row.invitation_id for row in rows},
         new_key=partial(store_invite.new_ephemeral_key, vault),
         signing_key_id=key.key_id,
     )

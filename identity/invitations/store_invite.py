@@ -4,11 +4,11 @@ The invitation waits until somebody has the address, and a mail tells the addres
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
@@ -148,20 +148,29 @@ def store_new(
     now: datetime,
     *,
     asked: Sequence[tuple[InviteRequest, RequestFacts]],
+    begun: Collection[UUID | None],
     new_key: Callable[[], EphemeralKey],
     signing_key_id: str,
 ) -> dict[str, ThirdPartyInvitation]:
     """Store invitations that we place ourselves, as far as nothing hinders them; by their address.
 
-    For the others ask `store`: it says what the matter is, or finds the one that is there.
+    `begun`: those that were stored for these requests before; they are taken as they are. For the
+    others ask `store`: it says what the matter is, or finds the one that is there.
     """
+    found: dict[str, ThirdPartyInvitation] = {}
     made: dict[str, ThirdPartyInvitation] = {}
     for invited, facts in asked:
-        if facts.live is not None or facts.bound is not None:
+        live = facts.live
+        is_begun = live is None or (live.id in begun and live.signing_key_id == signing_key_id)
+        if facts.bound is not None or not is_begun:
             continue
         try:
             for_guest = _check(session, rules, now, invited, facts)
         except problems.Problem:
+            continue
+        if live is not None:
+            live.for_guest = for_guest
+            found[live.address] = live
             continue
         made[invited.address.canonical] = _new(
             now, invited, new_key(), facts, signing_key_id=signing_key_id, for_guest=for_guest
@@ -172,7 +181,7 @@ def store_new(
         invitation_events.add_event(session, each.id, now, Happened.CREATED, by=each.sender)
         count_after_commit(session, metrics.INVITATION_CHANGES, state=State.QUEUED.value)
     session.flush()
-    return made
+    return found | made
 
 
 def new_ephemeral_key(vault: Vault) -> EphemeralKey:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Final
 
@@ -133,7 +133,7 @@ class Portion:
     def hand_over(self, ready: Ready) -> Handed:
         """Ask the homeserver to place it. Raises Later or GiveUp."""
         try:
-            line = self._line_to(ready.homeserver)
+            line = partial(self._line_to, ready.homeserver)
             is_member = rows.place(self._services, line, ready.job, ready.prepared)
         except BaseException:
             self.close()  # so that the breaker learns of it before the next one
@@ -174,6 +174,7 @@ class Portion:
 
     def _line_to(self, homeserver: Homeserver) -> RoomActions:
         if homeserver.name not in self._lines:
+            self.close()  # one at a time: each holds a place for calls of this process
             room_actions = self._services.room_actions_for(homeserver)
             line = self._open.enter_context(room_actions.at_once())
             self._lines[homeserver.name] = line
@@ -206,7 +207,10 @@ def _store(services: Services, session: Session, reserved: Sequence[Job]) -> lis
         bulk_invite = session.get_one(BulkInvite, list_id)
         ready += _ready(services, session, bulk_invite, list(group), job_of)
     order = {job.id: place for place, job in enumerate(reserved)}
-    return sorted(ready, key=lambda each: order[each.job.id])
+    ready.sort(key=lambda each: order[each.job.id])
+    # Those of one homeserver go together, over one connection.
+    first = {each.homeserver.name: order[each.job.id] for each in reversed(ready)}
+    return sorted(ready, key=lambda each: first[each.homeserver.name])
 
 
 def _ready(

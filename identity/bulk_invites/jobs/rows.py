@@ -4,8 +4,10 @@ Every step is safe to repeat.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -54,8 +56,8 @@ def send_row(services: Services, job: Job) -> RecordOutcome:
         raise _give_up(services, row, "not_allowed")
     homeserver_standing.check_reachable(homeserver, services.now())
     placing = _prepare(services, row, bulk_invite)
-    room_actions = services.room_actions_for(homeserver)
-    is_member = place(services, room_actions, job, Prepared(bulk_invite, row, placing))
+    line = partial(services.room_actions_for, homeserver)
+    is_member = place(services, line, job, Prepared(bulk_invite, row, placing))
     return lambda session: sending.record_placed(
         session, services.now(), row.list_id, {row.id: is_member}, services.hashes
     )
@@ -86,14 +88,17 @@ def _prepare(services: Services, row: BulkInviteRow, bulk_invite: BulkInvite) ->
 
 def place(
     services: Services,
-    room_actions: RoomActions,
+    line: Callable[[], RoomActions],
     job: Job,
     prepared: Prepared,
 ) -> bool:
-    """Ask the homeserver for it. Returns whether they were in the room. Raises Later, GiveUp."""
+    """Ask the homeserver for it. Returns whether they were in the room. Raises Later, GiveUp.
+
+    `line`: gives what it is asked by; may raise Away as well.
+    """
     row = prepared.row
     try:
-        return _place_in_room(room_actions, prepared)
+        return _place_in_room(line(), prepared)
     except NoModule:
         raise _give_up(services, row, "no_module") from None
     except Refused as refused:

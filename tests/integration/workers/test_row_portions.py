@@ -1,5 +1,6 @@
 """Rows of lists leave in portions: nothing is lost, doubled or held back that would not be one by one."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.homeservers import breakers
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.breakers import Interface
+from identity.homeservers.breakers import MAX_FAILURES, Interface
+from identity.homeservers.calls import AT_ONCE_IN_ALL
 from identity.homeservers.models import Homeserver
 from identity.invitations import blocks
 from identity.invitations.history import InvitationEvent
@@ -308,3 +310,52 @@ def test_a_portion_is_one_connection_and_the_breaker_learns_of_each_failure(
     with service.database.reading() as session:
         breaker = breakers.find_of(session, "education.example")[Interface.MODULE]
     assert breaker.failures == 3
+
+
+def test_a_homeserver_that_is_found_away_is_no_fault_of_ours(
+    service, ordered, told_room_actions, clock
+):
+    """Its breaker opens within the portion: the other rows are tried later, as each alone would be."""
+    actions = replace(service, room_actions_for=told_room_actions.client_for(clock, service.calls))
+    ordered(MAX_FAILURES + 2)
+    told_room_actions.stop()
+    run(actions)
+    said = Counter(job.last_error for job in jobs(service))
+    assert said.total() == MAX_FAILURES + 2
+    assert said["it was found away a moment ago"] == 2
+
+
+def test_rows_from_many_homeservers_hold_one_place_for_calls_at_a_time(
+    service, told_room_actions, clock
+):
+    """Other threads of this process call homeservers too, as a portion's next one does."""
+    names = [f"academie{number}.example" for number in range(AT_ONCE_IN_ALL + 2)]
+    with service.database.transaction() as session:
+        service.hashes.make(session)
+        signing_keys.current_key(session, service.vault, clock())
+        for name in names:
+            server = {"url": "http://127.0.0.1:1", "label": name, "connector": "none"}
+            server |= {"user_id_scheme": "address", "class_source": "agent", "created_at": clock()}
+            session.add(Homeserver(name=name, **server))
+    owners = [f"@zoe:{name}" for name in names]
+    told_room_actions.rooms[ROOM] = ToldRoom(members={*owners}, may_invite={*owners})
+    lists = []
+    for number, owner in enumerate(owners):
+        lists.append(take(service, people(5, f"asso{number}.example"), owner=owner))
+        assert confirm(service, lists[-1]) == 2
+    run(replace(service, room_actions_for=told_room_actions.client_for(clock, service.calls)))
+    assert {step for made in lists for step in steps(service, made)} == {Step.INVITED}
+    assert told_room_actions.connections == len(names)
+
+
+def test_what_a_slow_homeserver_leaves_over_is_sent_as_it_was_stored(
+    service, ordered, desk, monkeypatch
+):
+    """Nothing is extended, and nothing of it is asked for row by row."""
+    monkeypatch.setattr(job_batches, "TIME", 0.0)  # so that each row takes as long as a portion may
+    made = ordered(5)
+    run(service)
+    assert steps(service, made) == [Step.INVITED] * 5
+    assert len(desk.placed) == 5
+    happened = Counter(event.happened for event in stored(service, InvitationEvent))
+    assert happened == {"created": 5, "mailed": 5}
