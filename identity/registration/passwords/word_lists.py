@@ -34,6 +34,11 @@ def read() -> dict[str, int]:
     return found | dict.fromkeys(_calendar(), CALENDAR)
 
 
+def written() -> bytes:
+    """The words as `PackedWords.read` takes them."""
+    return packed_words.write(read())
+
+
 def _lists() -> Iterator[Sequence[str]]:
     french = SpellChecker(language="fr").word_frequency.dictionary
     yield sorted(french, key=lambda word: (-french[word], word))
@@ -57,4 +62,4 @@ def _known() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(packed_words.write(read()))
+    sys.stdout.buffer.write(written())

@@ -1,5 +1,6 @@
 """The words people use in passwords, each with the number of guesses after which it is tried."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import unicodedata
 from functools import cache
 
 from .packed_words import PackedWords
+
+log = logging.getLogger(__name__)
 
 MAX_WORD = 28  # letters of a word
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
@@ -31,13 +34,26 @@ def ranks() -> PackedWords:
     Read once in each process. A process of its own makes them of their lists: that takes seconds,
     which the threads of this one would share, and tens of megabytes, which this one would keep.
     """
-    made = subprocess.run(  # noqa: S603  a program of ours
-        [sys.executable, "-m", f"{__package__}.word_lists"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return PackedWords.read(made.stdout)
+    return PackedWords.read(_made())
+
+
+def _made() -> bytes:
+    """What `word_lists` writes. Where no process of its own can do so, it is done here."""
+    try:
+        made = subprocess.run(  # noqa: S603  a program of ours
+            # -P: the folder where this process was started has no modules of ours.
+            [sys.executable, "-P", "-m", f"{__package__}.word_lists"],
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},  # none of the secrets beside it
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("the words of passwords are made in this process, at its cost: %s", error)
+        from .word_lists import written  # noqa: PLC0415  it loads what this process does without
+
+        return written()
+    return made.stdout
 
 
 def _base(letter: str) -> str:
