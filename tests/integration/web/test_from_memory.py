@@ -100,6 +100,14 @@ def test_a_look_that_is_due_waits_and_the_next_one_does_not(services, kind):
         assert lasting.current() == held
 
 
+@pytest.mark.parametrize("kind", [RulesInForce, FreezesInForce])
+def test_while_somebody_looks_nobody_else_waits(services, kind):
+    cache = kind(services.database, services.now, look_every=0.0)
+    held = cache.current()
+    with cache._looking, nothing_waits():
+        assert cache.current() == held
+
+
 def test_who_would_be_counted_by_a_limit_waits_and_is_counted_once(settings):
     limits = RateLimits(settings)
     with pytest.raises(WouldWait), nothing_waits():
