@@ -13,6 +13,7 @@ from .packed_words import PackedWords
 log = logging.getLogger(__name__)
 
 MAX_WORD = 28  # letters of a word
+PATIENCE = 60.0  # seconds for the process that makes the words; it takes a few on a busy machine
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
 
 
@@ -56,6 +57,7 @@ def _made() -> bytes:
             env={"PYTHONPATH": os.pathsep.join(sys.path)},  # none of the secrets beside it
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            timeout=PATIENCE,
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:

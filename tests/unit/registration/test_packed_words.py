@@ -68,8 +68,9 @@ def test_the_process_that_makes_them_takes_no_module_of_the_folder_it_is_started
     assert not caplog.records
 
 
-@pytest.mark.parametrize("line", ["exit 3", "kill -9 $$", None])
+@pytest.mark.parametrize("line", ["exit 3", "kill -9 $$", "exec sleep 600", None])
 def test_where_no_process_makes_them_this_one_does(python, monkeypatch, caplog, line):
+    monkeypatch.setattr(words, "PATIENCE", 1.0)
     if line:
         python(line)
     else:
