@@ -6,12 +6,14 @@ import subprocess
 import sys
 import unicodedata
 from functools import cache
+from threading import Lock
 
 from .packed_words import PackedWords
 
 log = logging.getLogger(__name__)
 
 MAX_WORD = 28  # letters of a word
+PATIENCE = 60.0  # seconds for the process that makes the words; it takes a few on a busy machine
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
 
 
@@ -27,12 +29,21 @@ def plain(text: str) -> str:
     return "".join(_base(each) for each in composed(text))
 
 
-@cache
 def ranks() -> PackedWords:
     """Each known word, as `plain` writes it, with about how many guesses it takes.
 
-    Read once in each process. A process of its own makes them of their lists: that takes seconds,
-    which the threads of this one would share, and tens of megabytes, which this one would keep.
+    Read once in each process: who asks meanwhile waits.
+    """
+    with _reading:
+        return read_once()
+
+
+@cache
+def read_once() -> PackedWords:
+    """What `ranks` gives. A process of its own makes it of the lists of words.
+
+    That takes seconds, which the threads of this one would share, and tens of megabytes, which this
+    one would keep.
     """
     return PackedWords.read(_made())
 
@@ -46,6 +57,7 @@ def _made() -> bytes:
             env={"PYTHONPATH": os.pathsep.join(sys.path)},  # none of the secrets beside it
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            timeout=PATIENCE,
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
@@ -59,3 +71,14 @@ def _made() -> bytes:
 def _base(letter: str) -> str:
     base = unicodedata.normalize("NFKD", letter)[0].casefold()
     return base if len(base) == 1 else letter
+
+
+_reading = Lock()
+
+
+def _renew_lock() -> None:
+    global _reading  # noqa: PLW0603  who held it when this process was forked is not here
+    _reading = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

@@ -35,9 +35,9 @@ assert site.test_client().get("/healthz").status_code == 200
 print("serves", flush=True)
 may_read.set()
 wait_for_reader()
-print("has read" if words.ranks.cache_info().currsize else "has read nothing", flush=True)
+print("has read" if words.read_once.cache_info().currsize else "has read nothing", flush=True)
 verdict = judge("Bienvenue2026!", about=())
-assert words.ranks.cache_info().misses == 1
+assert words.read_once.cache_info().misses == 1
 print("judges", verdict.reason, flush=True)
 lists = {"spellchecker", words.__package__ + ".word_lists"} & sys.modules.keys()
 print("keeps", *lists, *matching.RANKED_DICTIONARIES, flush=True)
@@ -45,7 +45,7 @@ print("keeps", *lists, *matching.RANKED_DICTIONARIES, flush=True)
 INTERNAL = """
 wsgi.internal
 assert not [each for each in threading.enumerate() if each.name == warming.NAME]
-print("has read" if words.ranks.cache_info().currsize else "has read nothing", flush=True)
+print("has read" if words.read_once.cache_info().currsize else "has read nothing", flush=True)
 """
 FORKED = """
 site = wsgi.app  # as --preload does, before there are workers
@@ -53,7 +53,7 @@ child = os.fork()
 if child == 0:
     may_read.set()
     wait_for_reader()
-    os._exit(0 if words.ranks.cache_info().currsize else 1)
+    os._exit(0 if words.read_once.cache_info().currsize else 1)
 print("the child ended with", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 may_read.set()
 """

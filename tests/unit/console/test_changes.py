@@ -32,6 +32,7 @@ def test_a_domain_is_opened_from_its_page_and_everybody_sees_whom_it_affects(
     work()
     told = words(browser.get("/admin/changes/C-1"))
     assert f"+ added {ASSO} this domain closed agents on {EDUCATION} (Asso)" in told
+    assert "Effects (known addresses in reach: 3)" in told
     assert "become agents 3 by domain" in told
     assert "change homeserver 3 by domain" in told
     assert f"{ASSO} change homeserver 3" in words(browser.get("/admin/changes/C-1/effects"))

@@ -2,13 +2,14 @@
 
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import example, given, strategies as st
 
 from identity.registration.passwords import packed_words, word_lists, words
 from identity.registration.passwords.packed_words import PackedWords
-from identity.registration.passwords.words import ranks
+from identity.registration.passwords.words import ranks, read_once
 
 WORDS = st.text("abé☃", min_size=1, max_size=4)
 
@@ -52,7 +53,7 @@ def test_the_process_that_makes_them_is_told_no_secret(python, tmp_path, monkeyp
     monkeypatch.setenv("GUICHET_SECRET_KEY", "not for it")
     monkeypatch.setenv("PGPASSWORD", "not for it")
     python(f"env > {tmp_path}/told", f'exec {sys.executable} "$@"')
-    assert len(ranks.__wrapped__()) == len(ranks())
+    assert len(read_once.__wrapped__()) == len(ranks())
     told = (tmp_path / "told").read_text()
     assert "PYTHONPATH=" in told
     assert "not for it" not in told
@@ -63,16 +64,26 @@ def test_the_process_that_makes_them_takes_no_module_of_the_folder_it_is_started
 ):
     (tmp_path / "spellchecker.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
-    assert len(ranks.__wrapped__()) == len(ranks())
+    assert len(read_once.__wrapped__()) == len(ranks())
     assert not caplog.records
 
 
-@pytest.mark.parametrize("line", ["exit 3", "kill -9 $$", None])
+@pytest.mark.parametrize("line", ["exit 3", "kill -9 $$", "exec sleep 600", None])
 def test_where_no_process_makes_them_this_one_does(python, monkeypatch, caplog, line):
+    monkeypatch.setattr(words, "PATIENCE", 1.0)
     if line:
         python(line)
     else:
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with caplog.at_level(logging.WARNING, words.__name__):
-        assert len(ranks.__wrapped__()) == len(ranks())
+        assert len(read_once.__wrapped__()) == len(ranks())
     assert "made in this process" in caplog.text
+
+
+def test_threads_that_ask_at_once_start_one_process(python, tmp_path):
+    python(f"echo started >> {tmp_path}/told", f'exec {sys.executable} "$@"')
+    read_once.cache_clear()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: ranks(), range(4)))
+    assert all(each is found[0] for each in found)
+    assert (tmp_path / "told").read_text() == "started\n"

@@ -1,5 +1,7 @@
 """Who asks about one address reads the rules of that address, and is told what all rules say."""
 
+from datetime import timedelta
+
 from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
 
 from domain_rules.addresses import EmailAddress
@@ -18,16 +20,36 @@ KEYS = st.one_of(
     st.tuples(st.sampled_from((RuleKind.DOMAIN, RuleKind.SUFFIX)), st.sampled_from(UNDER)),
     st.just((RuleKind.DEFAULT, "")),
 )
+HOUR = timedelta(hours=1)
+# For agents, for guests, or in the place of another domain; and from when until when.
+SAYS = st.tuples(
+    st.sampled_from((True, False, "sibling")),
+    st.sampled_from(((None, None), (HOUR, None), (None, HOUR), (None, -HOUR))),
+)
 
 
-def rule_of(key, *, is_agents):
-    kind, pattern = key
+def rule_of(key, says, now):
+    (kind, pattern), (is_agents, window) = key, says
+    begins, ends = (each and now + each for each in window)
+    if is_agents == "sibling" and kind in {RuleKind.DOMAIN, RuleKind.SUFFIX}:
+        return Rule(
+            kind,
+            pattern,
+            AccountClass.GUEST,
+            None,
+            requires_invite=False,
+            sibling_of=DOMAINS[0],
+            valid_from=begins,
+            valid_until=ends,
+        )
     return Rule(
         kind,
         pattern,
         AccountClass.AGENT if is_agents else AccountClass.GUEST,
         EDUCATION if is_agents else GUESTS,
         requires_invite=not is_agents,
+        valid_from=begins,
+        valid_until=ends,
     )
 
 
@@ -37,18 +59,16 @@ def publish(session, now, put, *, whole=False):
 
 
 @given(
-    rules=st.dictionaries(KEYS, st.booleans(), max_size=5),
-    later=st.dictionaries(KEYS, st.booleans(), max_size=5),
+    rules=st.dictionaries(KEYS, SAYS, max_size=5),
+    later=st.dictionaries(KEYS, SAYS, max_size=5),
     asked=st.sampled_from((*ADDRESSES, "ana@lycee.exampel", "ana@lyceee.example")),
 )
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_it_is_told_the_same(services, rules, later, asked):
     address, now = EmailAddress.parse(asked), services.now()
     with services.database.transaction() as session:
-        first = publish(
-            session, now, [rule_of(k, is_agents=v) for k, v in rules.items()], whole=True
-        )
-        publish(session, now, [rule_of(k, is_agents=v) for k, v in later.items()], whole=True)
+        first = publish(session, now, [rule_of(*each, now) for each in rules.items()], whole=True)
+        publish(session, now, [rule_of(*each, now) for each in later.items()], whole=True)
         for revision in (first, None):
             of_all = service.rules_at(session, now, revision)
             of_one = service.rules_for(session, now, revision, address)
