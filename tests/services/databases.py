@@ -1,6 +1,7 @@
 """SQLite and PostgreSQL side by side: what holds on one must hold on the other."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from identity.core.database import Database, make_engine
 
 from .schema import create_schema
+
+ASIDE = {"rules", "freezes", "metrics"}  # names of threads
+PATIENCE = 5.0  # seconds
 
 # A statement is written as SQL once for all tests, though each opens a database of its own. SQLAlchemy keeps what it wrote by
 # the dialect's object, of which every engine has another: here two of one kind are one.
@@ -66,5 +70,11 @@ def database(database_url) -> Iterator[Database]:
     if database_url.startswith("sqlite"):
         event.listen(opened.engine, "connect", _do_not_wait_for_the_disk)
     opened.engine.update_execution_options(compiled_cache=_statements)
+    before = set(threading.enumerate())
     yield opened
+    # Those that ask the database beside a request whose patience is over: what they give back later
+    # would be a connection of nobody's, which is never closed.
+    for thread in set(threading.enumerate()) - before:
+        if thread.name in ASIDE:
+            thread.join(timeout=PATIENCE)
     opened.engine.dispose()
