@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ def _rows(results: Mapping[str, Any], suite: str) -> list[Mapping[str, Any]]:
     return results[suite]["rows"] if suite in results else []
 
 
+@cache  # what is measured meanwhile makes it dirty
 def _commit(tree: Path = RESULTS.parent) -> str:
     """What git calls the code that runs; `-dirty` if it is not as committed."""
     command = ["git", "describe", "--always", "--dirty"]
