@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .guesses import SIGNS, power_of_ten, readings
-from .words import plain, ranks
+from .spelling import plain
+from .words import ranks
 
 MIN_CHARACTERS = 12  # characters
 MAX_CHARACTERS = 512  # characters; Synapse takes no more

@@ -9,7 +9,7 @@ from typing import Any
 from zxcvbn import frequency_lists, matching, scoring
 
 from .keyboards import GRAPHS, interlaced
-from .words import MAX_WORD, composed, plain
+from .spelling import MAX_WORD, composed, plain
 
 MAX_JUDGED = 64  # characters looked at: further ones only make a password harder
 BRUTE = 1.0  # an unforeseen character, as a power of ten; zxcvbn counts the same

@@ -16,7 +16,7 @@ from spellchecker import SpellChecker
 from zxcvbn import frequency_lists
 
 from . import packed_words
-from .words import MAX_WORD, plain
+from .spelling import MAX_WORD, plain
 
 CALENDAR = 5  # guesses: seasons, months and weekdays add no strength
 JOINTS = str.maketrans("", "", "'’ -")

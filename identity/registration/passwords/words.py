@@ -4,7 +4,6 @@ import logging
 import os
 import subprocess
 import sys
-import unicodedata
 from functools import cache
 from threading import Lock
 
@@ -12,25 +11,11 @@ from .packed_words import PackedWords
 
 log = logging.getLogger(__name__)
 
-MAX_WORD = 28  # letters of a word
 PATIENCE = 60.0  # seconds for the process that makes the words; it takes a few on a busy machine
-LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
-
-
-def composed(text: str) -> str:
-    """The text in NFC, with ligatures written as two letters."""
-    return unicodedata.normalize("NFC", text).translate(LIGATURES)
-
-
-def plain(text: str) -> str:
-    """Lower case without accents, of the same length: "Zoé" and "zoe" are the same guess."""
-    if text.isascii():
-        return text.lower()
-    return "".join(_base(each) for each in composed(text))
 
 
 def ranks() -> PackedWords:
-    """Each known word, as `plain` writes it, with about how many guesses it takes.
+    """Each known word, as `spelling.plain` writes it, with about how many guesses it takes.
 
     Read once in each process: who asks meanwhile waits.
     """
@@ -66,11 +51,6 @@ def _made() -> bytes:
 
         return written()
     return made.stdout
-
-
-def _base(letter: str) -> str:
-    base = unicodedata.normalize("NFKD", letter)[0].casefold()
-    return base if len(base) == 1 else letter
 
 
 _reading = Lock()
