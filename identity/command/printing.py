@@ -45,8 +45,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             click.echo("\t".join(_plain(field) for field in row))
         return
     from rich.console import Console  # noqa: PLC0415  it is for terminals, and slow to load
-    from rich.table import Table  # noqa: PLC0415  likewise
-    from rich.text import Text  # noqa: PLC0415  likewise
+    from rich.table import Table  # noqa: PLC0415  most commands print no table
+    from rich.text import Text  # noqa: PLC0415  most commands print no table
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:

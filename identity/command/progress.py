@@ -16,7 +16,7 @@ def track_progress(what: str, items: Iterable[T], total: int) -> Iterator[T]:
     """Yield the items, showing the progress through them."""
     if sys.stderr.isatty():
         from rich.console import Console  # noqa: PLC0415  it is for terminals, and slow to load
-        from rich.progress import track  # noqa: PLC0415  likewise
+        from rich.progress import track  # noqa: PLC0415  only who waits at a terminal sees it
 
         console = Console(stderr=True)
         yield from track(items, what, total=total, console=console, transient=True)

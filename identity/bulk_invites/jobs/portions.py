@@ -16,7 +16,7 @@ from functools import cache, partial
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import Connection, Update, bindparam, exists, func
+from sqlalchemy import Connection, Update, bindparam, exists, func, true
 from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
@@ -183,7 +183,7 @@ class Portion:
 
 @cache
 def _at_once(statement: Update) -> Update:
-    unwritten = func.set_config("synchronous_commit", "off", True) == "off"  # noqa: FBT003
+    unwritten = func.set_config("synchronous_commit", "off", true()) == "off"
     return statement.where(unwritten).returning(Job.id)
 
 

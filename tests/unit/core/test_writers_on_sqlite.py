@@ -121,7 +121,10 @@ def test_the_turn_ends_with_the_transaction(impatient, how):
     with impatient.engine.connect() as connection:
         connection.execute(WRITE)
         getattr(connection, how)()
-        write(impatient)
+        write(impatient)  # it is not told that the database is locked
+    with impatient.reading() as session:
+        written = session.scalar(text("select count(*) from written"))
+    assert written == (2 if how == "commit" else 1)
 
 
 def test_who_reads_waits_for_no_turn(impatient):
