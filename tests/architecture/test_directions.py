@@ -28,6 +28,7 @@ FILES = {
 FILES |= {"services", "settings", "tables"}
 FILES |= {
     "checked_values",
+    "client_links",
     "database_urls",
     "env_files",
     "hosts",
