@@ -162,6 +162,12 @@ class Demo:
         }
         room = people.make_closed_room(users["agent"])
         people.introduce(users["agent"], users["mixed_agent"])
+        people.invite_by_mail(
+            users["agent"],
+            screen.INVITED,
+            identity_server=self.guichet.name,
+            ca_file=str(self._certificates.ca_file),
+        )
         return self._facts(users, room)
 
     def _facts(self, users: dict[str, Person], room: str) -> dict[str, Any]:

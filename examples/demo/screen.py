@@ -11,6 +11,7 @@ from identity.client_links import fill
 from . import messenger
 
 NEWCOMER: Final = "nina@agents.example"
+INVITED: Final = "zoe@association.example"
 
 
 def say(text: str) -> None:
@@ -42,7 +43,7 @@ def show(facts: dict[str, Any], facts_file: Path, missing: Sequence[str]) -> Non
 def _first_steps(facts: dict[str, Any]) -> list[str]:
     steps = [
         f"Sign up as an agent, for example {NEWCOMER}\n     {facts['guichet']}/start",
-        f"Read the mailbox\n     {facts['guichet']}/dev/mail",
+        f"Read the mailbox; Ana has invited {INVITED} there, a guest\n     {facts['guichet']}/dev/mail",
     ]
     if facts["messenger"]:
         ana = facts["users"]["agent"]

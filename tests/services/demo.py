@@ -78,28 +78,6 @@ def _press(browser, url, **typed):
     return answer
 
 
-def invite_by_mail(demo, address) -> str:
-    """By the agent, into a room that is open to guests; returns its ID."""
-    user, guichet = demo.facts["users"]["agent"], demo.facts["guichet"]
-    rule = {"type": "im.vector.room.access_rules", "content": {"rule": "unrestricted"}}
-    made = demo.ask(
-        "agent", "/createRoom", preset="private_chat", initial_state=[rule | {"state_key": ""}]
-    )
-    room = made.json()["room_id"]
-    proof = demo.ask("agent", f"/user/{quote(user['user_id'])}/openid/request_token").json()
-    register = f"{guichet}/_matrix/identity/v2/account/register"
-    token = requests.post(register, json=proof, verify=demo.facts["ca_file"], timeout=60).json()
-    by_mail = {
-        "medium": "email",
-        "address": address,
-        "id_server": guichet.removeprefix("https://"),
-        "id_access_token": token["token"],
-    }
-    answer = demo.ask("agent", f"/rooms/{quote(room)}/invite", **by_mail)
-    assert answer.ok, answer.text
-    return room
-
-
 def guests_find_closed_what_no_module_closes(demo):
     """By the address that clients are told, so that none goes round it."""
     facts = demo.facts

@@ -93,9 +93,11 @@ class Newcomer:
         self.page.locator("#password").fill(password)
         self._press("Log In")
 
-    def accept(self) -> None:
-        """The invitation that is open."""
+    def accept(self) -> str:
+        """The invitation that is open; returns the ID of the room."""
         self._press("Accept")
+        expect(self.page.locator(WRITING)).to_be_visible()
+        return self.page.url.rpartition("/room/")[2]
 
     def make_room(self, name: str) -> None:
         """Hydrogen may miss that its room is there: then a person chooses it on the left."""
