@@ -10,7 +10,8 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --req
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer libnss-wrapper
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer libnss-wrapper \
+	clamav-daemon
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_faketime = command -v faketime
@@ -22,6 +23,7 @@ FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 # It does not run here: its parser of settings and its judge of units are asked.
 FOUND_systemd = test -x /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator
+FOUND_clamav-daemon = command -v clamd || test -x /usr/sbin/clamd
 FOUND_lintian = command -v lintian
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*

@@ -14,7 +14,8 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import authority, children, domain_request, people, proxy
+from . import antivirus, authority, children, domain_request, people, proxy
+from .antivirus import Antivirus
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
@@ -53,6 +54,8 @@ class Demo:
             (self.guests, self.mixed),
             identity_server=self.guichet.name,
         )
+        clamd = antivirus.program()
+        self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
 
     def start(self) -> dict[str, Any]:
         """Start everything; return the facts for demo.json."""
@@ -65,6 +68,7 @@ class Demo:
         self._stop(*self.running)
         _print_message("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
+        self.start_antivirus()
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
         self.start_proxy()
@@ -111,6 +115,15 @@ class Demo:
         self.running.append(nginx)
         nginx.wait_until(self._proxy.answers)
 
+    def start_antivirus(self) -> None:
+        """Start clamd, if it is installed."""
+        if not self._antivirus:
+            _print_message(antivirus.NOT_INSTALLED)
+            return
+        clamd = self._antivirus.start()
+        self.running.append(clamd)
+        clamd.wait_until(self._antivirus.answers)
+
     def _configure(self) -> None:
         for homeserver, label in (
             (self.agents, "Agents"),
@@ -122,6 +135,7 @@ class Demo:
                 guichet_url=self.guichet.url,
                 credential=credential,
                 identity_server=self.guichet.name,
+                others=[self._antivirus.module(homeserver.folder)] if self._antivirus else [],
             )
         mixed = self.mixed.server_name
         self.guichet.open_domains(
@@ -156,6 +170,7 @@ class Demo:
             "mailbox": f"{self.guichet.url}/dev/mail.json",
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
+            "antivirus": bool(self._antivirus),
             "homeservers": {
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
@@ -244,6 +259,8 @@ def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
         click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
     if not facts["proxy"]:
         click.echo(f"Proxy     {NO_PROXY}")
+    if not facts["antivirus"]:
+        click.echo(f"Antivirus {antivirus.NOT_INSTALLED}")
     click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
     click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from examples.demo import proxy
+from examples.demo import antivirus, proxy
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
@@ -25,6 +25,10 @@ from tests.services.demo import (
     nobody_names_another_identity_server,
     the_doctor_finds_nothing_open,
     who_is_invited_comes_in_through_the_same_door,
+)
+from tests.services.demo_files import (
+    no_homeserver_takes_a_virus,
+    what_comes_from_another_homeserver_is_scanned_too,
 )
 from tests.services.processes import ROOT
 from tests.services.waiting import port_answers, wait_for
@@ -91,6 +95,8 @@ def test_the_whole_demo(started):
     nobody_names_another_identity_server(demo)
     the_doctor_finds_nothing_open(demo)
     an_operator_of_each_role_signs_in(demo)
+    no_homeserver_takes_a_virus(demo)
+    what_comes_from_another_homeserver_is_scanned_too(demo)
     folder = Path(demo.facts["ca_file"]).parent
     assert len(processes_of(folder)) > 4
     assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
@@ -99,9 +105,10 @@ def test_the_whole_demo(started):
 
 
 def shape_is_as_promised(facts):
-    own = {"guichet", "console", "mailbox", "ca_file", "proxy"}
+    own = {"guichet", "console", "mailbox", "ca_file", "proxy", "antivirus"}
     assert set(facts) == own | {"homeservers", "users", "room", "operators", "domain_request"}
     assert facts["proxy"] is True  # the suite installs nginx
+    assert facts["antivirus"] is True
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
     for homeserver in facts["homeservers"].values():
@@ -177,6 +184,14 @@ def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatc
     demo.start_proxy()
     assert demo.running == []
     assert capsys.readouterr().err.count("nginx is not installed") == 1
+
+
+def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(antivirus, "program", lambda: None)
+    demo = TheDemo(tmp_path, 20_000)
+    demo.start_antivirus()
+    assert demo.running == []
+    assert capsys.readouterr().err.count("clamd is not installed") == 1
 
 
 def test_each_start_begins_afresh(tmp_path):
