@@ -14,24 +14,24 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import antivirus, authority, children, domain_request, people, proxy
+from . import antivirus, authority, children, domain_request, people, proxy, scanner
 from .antivirus import Antivirus
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
 from .operators import Operators
 from .people import Person
+from .scanner import Scanner
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
-PORTS = 9
+PORTS = 12
 CLASS_SOURCES = {"agents": "agent", "guests": "guest", "mixed": "by_person"}
-NO_PROXY = "nginx is not installed (apt-get install nginx-light): what only a proxy closes to guests is open."
 
 
 class Demo:
     """Sets up and runs all processes, in the order an operator would."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, with_scanner: bool = False) -> None:
         self.folder = folder
         self.running: list[Child] = []
         self._certificates = authority.make_certificates(folder, utc_now())
@@ -48,14 +48,28 @@ class Demo:
             )
             for number, (name, source) in enumerate(CLASS_SOURCES.items())
         ]
+        clamd = antivirus.program()
+        self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
+        self._no_scanner = (
+            scanner.missing(nginx=bool(nginx), clamd=bool(clamd)) if with_scanner else None
+        )
+        self._scanner = (
+            Scanner(
+                folder / "scanner",
+                port=port + 10,
+                homeserver=self.agents,
+                antivirus=self._antivirus,
+            )
+            if with_scanner and self._antivirus and not self._no_scanner
+            else None
+        )
         self._proxy = nginx and proxy.Proxy(
             nginx,
             folder / "nginx",
             (self.guests, self.mixed),
             identity_server=self.guichet.name,
+            others=[self._scanner.server()] if self._scanner else [],
         )
-        clamd = antivirus.program()
-        self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
 
     def start(self) -> dict[str, Any]:
         """Start everything; return the facts for demo.json."""
@@ -72,6 +86,7 @@ class Demo:
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
         self.start_proxy()
+        self.start_scanner()
         _print_message("The first people come…")
         return self._make_people()
 
@@ -109,7 +124,7 @@ class Demo:
     def start_proxy(self) -> None:
         """Start nginx, if it is installed."""
         if not self._proxy:
-            _print_message(NO_PROXY)
+            _print_message(proxy.NOT_INSTALLED)
             return
         nginx = self._proxy.start()
         self.running.append(nginx)
@@ -123,6 +138,15 @@ class Demo:
         clamd = self._antivirus.start()
         self.running.append(clamd)
         clamd.wait_until(self._antivirus.answers)
+
+    def start_scanner(self) -> None:
+        """Start the scanner, if it is asked for and can be had."""
+        if self._scanner:
+            child = self._scanner.start()
+            self.running.append(child)
+            child.wait_until(self._scanner.answers)
+        elif self._no_scanner:
+            _print_message(self._no_scanner)
 
     def _configure(self) -> None:
         for homeserver, label in (
@@ -171,6 +195,7 @@ class Demo:
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
             "antivirus": bool(self._antivirus),
+            "scanner": bool(self._scanner),
             "homeservers": {
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
@@ -187,10 +212,16 @@ class Demo:
     default=18400,
     show_default=True,
     type=click.IntRange(1024, 65000),
-    help="The first of nine ports.",
+    help="The first of twelve ports.",
 )
-def demo(folder: Path, port: int) -> None:
-    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C.
+@click.option(
+    "--scanner",
+    "with_scanner",
+    is_flag=True,
+    help="Also run a scanner of encrypted files: docs/antivirus.md.",
+)
+def demo(folder: Path, port: int, *, with_scanner: bool) -> None:
+    """Run three Synapses with Guichet's module, nginx, clamd and Guichet, until Ctrl-C.
 
     Every start begins anew.
     """
@@ -199,14 +230,13 @@ def demo(folder: Path, port: int) -> None:
     try:
         _check(port)
         with DemoFolder(folder if folder.is_absolute() else ROOT / folder) as demo_folder:
-            _run(demo_folder, port)
+            _run(demo_folder, Demo(demo_folder.folder, port, with_scanner=with_scanner))
     except Failed as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(1)
 
 
-def _run(demo_folder: DemoFolder, port: int) -> None:
-    running = Demo(demo_folder.folder, port)
+def _run(demo_folder: DemoFolder, running: Demo) -> None:
     try:
         facts = running.start()
         facts |= {"domain_request": running.ask_for_a_domain()}
@@ -258,7 +288,7 @@ def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
         user = facts["users"][role]
         click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
     if not facts["proxy"]:
-        click.echo(f"Proxy     {NO_PROXY}")
+        click.echo(f"Proxy     {proxy.NOT_INSTALLED}")
     if not facts["antivirus"]:
         click.echo(f"Antivirus {antivirus.NOT_INSTALLED}")
     click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")

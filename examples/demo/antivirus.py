@@ -41,7 +41,8 @@ class Antivirus:
 
     def __init__(self, program: str, folder: Path) -> None:
         self.folder, self._program = folder, program
-        (folder / "signatures").mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
+        (folder / "signatures").mkdir()
         signature = f"Eicar-Test-File:0:*:{EICAR.hex()}\n"  # in any kind of file, anywhere
         (folder / "signatures/eicar.ndb").write_text(signature, encoding="ascii")
         (folder / CONFIGURATION).write_text(SETTINGS, encoding="utf-8")

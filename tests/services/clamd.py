@@ -13,15 +13,16 @@ from .children import Child, MissingService, Server
 
 
 class Clamd(Server):
-    """It runs in `folder`, and listens at `address`."""
+    """It runs below `folder`, and listens at `address`."""
 
     def __init__(self, folder: Path) -> None:
         program = antivirus.program()
         if program is None:
             raise MissingService(antivirus.NOT_INSTALLED)
-        self.folder, self.address = folder, folder / antivirus.SOCKET
         self._argv = [program, "-c", antivirus.CONFIGURATION]
-        self._demo = Antivirus(program, folder)
+        self._demo = Antivirus(program, folder / "clamd")
+        self.folder = self._demo.folder
+        self.address = self.folder / antivirus.SOCKET
 
     def start(self) -> None:
         self.address.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from examples.demo import antivirus, proxy
+from examples.demo import antivirus, proxy, scanner
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
@@ -28,6 +28,8 @@ from tests.services.demo import (
 )
 from tests.services.demo_files import (
     no_homeserver_takes_a_virus,
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can,
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure,
     what_comes_from_another_homeserver_is_scanned_too,
 )
 from tests.services.processes import ROOT
@@ -36,7 +38,7 @@ from tests.services.waiting import port_answers, wait_for
 pytestmark = pytest.mark.synapse
 
 CLOSED_TO_GUESTS = "room_closed_to_guests"
-PORTS = 9
+PORTS = 12
 
 
 def free_ports() -> int:
@@ -53,7 +55,16 @@ def started(tmp_path_factory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     port = free_ports()
     child = Child(
-        [sys.executable, "-m", "examples.demo", "--folder", folder / "demo", "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "examples.demo",
+            "--folder",
+            folder / "demo",
+            "--port",
+            str(port),
+            "--scanner",
+        ],
         log=folder / "output.log",
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
         cwd=ROOT,
@@ -97,6 +108,8 @@ def test_the_whole_demo(started):
     an_operator_of_each_role_signs_in(demo)
     no_homeserver_takes_a_virus(demo)
     what_comes_from_another_homeserver_is_scanned_too(demo)
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can(demo)
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure(demo)
     folder = Path(demo.facts["ca_file"]).parent
     assert len(processes_of(folder)) > 4
     assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
@@ -105,10 +118,11 @@ def test_the_whole_demo(started):
 
 
 def shape_is_as_promised(facts):
-    own = {"guichet", "console", "mailbox", "ca_file", "proxy", "antivirus"}
+    own = {"guichet", "console", "mailbox", "ca_file", "proxy", "antivirus", "scanner"}
     assert set(facts) == own | {"homeservers", "users", "room", "operators", "domain_request"}
     assert facts["proxy"] is True  # the suite installs nginx
     assert facts["antivirus"] is True
+    assert facts["scanner"] is True  # and makes its environment
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
     for homeserver in facts["homeservers"].values():
@@ -192,6 +206,18 @@ def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatc
     demo.start_antivirus()
     assert demo.running == []
     assert capsys.readouterr().err.count("clamd is not installed") == 1
+
+
+def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(scanner, "READY", tmp_path / "missing")
+    monkeypatch.setattr(antivirus, "program", lambda: None)
+    demo = TheDemo(tmp_path, 20_000, with_scanner=True)
+    demo.start_scanner()
+    assert demo.running == []
+    said = "Encrypted files are not scanned, for want of: clamd, make .venv-scanner/.ready."
+    assert capsys.readouterr().err.splitlines() == [said]
 
 
 def test_each_start_begins_afresh(tmp_path):
