@@ -27,7 +27,7 @@ cd "$(dirname "$0")/{clamd}" && exec timeout 30 clamdscan --config-file={configu
 """
 FAILURES: Final = [2, 124]  # of clamdscan, and of timeout: not a verdict, so not remembered
 # The scanner asks where media were before they asked for a token; Synapse answers there no more.
-BLOCK: Final = """        location ~ ^/_matrix/media/(r0|v3)/(download|thumbnail)/ {{
+BLOCK: Final = """        location ~ ^/_matrix/media/(r0|v3)/download/ {{
             rewrite ^/_matrix/media/[^/]+/(.*)$ /_matrix/client/v1/media/$1 break;
             proxy_pass http://{address}:{port};
         }}
