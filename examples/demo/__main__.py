@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from .demo_folder import DemoFolder
 from .guichet import Guichet
 from .operators import Operators
 from .people import Person
+from .proxy import Proxy
 from .scanner import Scanner
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
@@ -50,25 +51,23 @@ class Demo:
         ]
         clamd = antivirus.program()
         self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
-        self._no_scanner = (
-            scanner.missing(nginx=bool(nginx), clamd=bool(clamd)) if with_scanner else None
-        )
-        self._scanner = (
-            Scanner(
-                folder / "scanner",
-                port=port + 10,
-                homeserver=self.agents,
-                antivirus=self._antivirus,
+        self._scanner, self._no_scanner = None, None
+        if with_scanner:
+            self._no_scanner = scanner.missing(nginx=bool(nginx), clamd=bool(clamd))
+        if with_scanner and self._antivirus and not self._no_scanner:
+            self._scanner = Scanner(
+                folder / "scanner", self._antivirus, self.agents, port=port + 10
             )
-            if with_scanner and self._antivirus and not self._no_scanner
+        self._proxy = (
+            Proxy(
+                nginx,
+                folder / "nginx",
+                (self.guests, self.mixed),
+                identity_server=self.guichet.name,
+                others=[self._scanner.server()] if self._scanner else [],
+            )
+            if nginx
             else None
-        )
-        self._proxy = nginx and proxy.Proxy(
-            nginx,
-            folder / "nginx",
-            (self.guests, self.mixed),
-            identity_server=self.guichet.name,
-            others=[self._scanner.server()] if self._scanner else [],
         )
 
     def start(self) -> dict[str, Any]:
@@ -82,11 +81,11 @@ class Demo:
         self._stop(*self.running)
         _print_message("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
-        self.start_antivirus()
+        self._start_part(self._antivirus)
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
-        self.start_proxy()
-        self.start_scanner()
+        self._start_part(self._proxy)
+        self._start_part(self._scanner)
         _print_message("The first people come…")
         return self._make_people()
 
@@ -121,32 +120,21 @@ class Demo:
         for homeserver in self.homeservers:
             homeserver.wait()
 
-    def start_proxy(self) -> None:
-        """Start nginx, if it is installed."""
-        if not self._proxy:
-            _print_message(proxy.NOT_INSTALLED)
-            return
-        nginx = self._proxy.start()
-        self.running.append(nginx)
-        nginx.wait_until(self._proxy.answers)
-
-    def start_antivirus(self) -> None:
-        """Start clamd, if it is installed."""
-        if not self._antivirus:
-            _print_message(antivirus.NOT_INSTALLED)
-            return
-        clamd = self._antivirus.start()
-        self.running.append(clamd)
-        clamd.wait_until(self._antivirus.answers)
-
-    def start_scanner(self) -> None:
-        """Start the scanner, if it is asked for and can be had."""
-        if self._scanner:
-            child = self._scanner.start()
+    def _start_part(self, part: Proxy | Antivirus | Scanner | None) -> None:
+        """Start it, if this machine has it; `missing` tells if not."""
+        if part:
+            child = part.start()
             self.running.append(child)
-            child.wait_until(self._scanner.answers)
-        elif self._no_scanner:
-            _print_message(self._no_scanner)
+            child.wait_until(part.answers)
+
+    def missing(self) -> list[str]:
+        """A line for each part that cannot be had on this machine."""
+        told = [
+            None if self._proxy else proxy.NOT_INSTALLED,
+            None if self._antivirus else antivirus.NOT_INSTALLED,
+            self._no_scanner,
+        ]
+        return [line for line in told if line]
 
     def _configure(self) -> None:
         for homeserver, label in (
@@ -246,7 +234,7 @@ def _run(demo_folder: DemoFolder, running: Demo) -> None:
                 demo_folder.publish(facts | {"operators": operators.facts()})
 
             publish()
-            _print_facts(facts, demo_folder.facts_file)
+            _print_facts(facts, demo_folder.facts_file, running.missing())
             running.watch(lambda: publish() if operators.renew() else None)
     except KeyboardInterrupt:
         _print_message("Stopping…")
@@ -276,7 +264,7 @@ def _check(port: int) -> None:
                 ) from None
 
 
-def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
+def _print_facts(facts: dict[str, Any], facts_file: Path, missing: Sequence[str]) -> None:
     click.echo(f"\nSign-up   {facts['guichet']}/start")
     click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
     click.echo(f"Console   {facts['console']}   operators: see the file below")
@@ -287,10 +275,8 @@ def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
     for role in ("agent", "guest"):
         user = facts["users"][role]
         click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
-    if not facts["proxy"]:
-        click.echo(f"Proxy     {proxy.NOT_INSTALLED}")
-    if not facts["antivirus"]:
-        click.echo(f"Antivirus {antivirus.NOT_INSTALLED}")
+    for line in missing:
+        click.echo(f"Missing   {line}")
     click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
     click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
 

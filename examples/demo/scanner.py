@@ -35,7 +35,7 @@ BLOCK: Final = """        location ~ ^/_matrix/media/(r0|v3)/download/ {{
 
 
 def missing(*, nginx: bool, clamd: bool) -> str | None:
-    """A line on what it lacks on this machine, None if it can run."""
+    """A line that says what it lacks on this machine, None if it can run."""
     there = {
         "nginx": nginx,
         "clamd": clamd,
@@ -50,7 +50,7 @@ class Scanner:
     """One matrix-content-scanner. It downloads media from `homeserver`, those of other homeservers too."""
 
     def __init__(
-        self, folder: Path, *, port: int, homeserver: Homeserver, antivirus: Antivirus
+        self, folder: Path, antivirus: Antivirus, homeserver: Homeserver, *, port: int
     ) -> None:
         """Clients ask it on `port`; what it downloads, it gets from nginx on `port + 1`."""
         self.url = f"http://{LOOPBACK}:{port}"

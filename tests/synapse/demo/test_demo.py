@@ -191,33 +191,25 @@ def an_invitation_by_mail_reaches_the_mailbox(demo):
     assert [mail["to"] for mail in mails] == ["lea.petit@asso.example"]
 
 
-def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(proxy, "program", lambda: None)
     demo = TheDemo(tmp_path, 20_000)
     assert all(each.own_url == each.client_url for each in demo.homeservers)
-    demo.start_proxy()
-    assert demo.running == []
-    assert capsys.readouterr().err.count("nginx is not installed") == 1
+    assert demo.missing() == [proxy.NOT_INSTALLED]
 
 
-def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(antivirus, "program", lambda: None)
     demo = TheDemo(tmp_path, 20_000)
-    demo.start_antivirus()
-    assert demo.running == []
-    assert capsys.readouterr().err.count("clamd is not installed") == 1
+    assert demo.missing() == [antivirus.NOT_INSTALLED]
 
 
-def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(
-    tmp_path, monkeypatch, capsys
-):
+def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.setattr(scanner, "READY", tmp_path / "missing")
-    monkeypatch.setattr(antivirus, "program", lambda: None)
     demo = TheDemo(tmp_path, 20_000, with_scanner=True)
-    demo.start_scanner()
-    assert demo.running == []
-    said = "Encrypted files are not scanned, for want of: clamd, make .venv-scanner/.ready."
-    assert capsys.readouterr().err.splitlines() == [said]
+    assert demo.missing() == [
+        "Encrypted files are not scanned, for want of: make .venv-scanner/.ready."
+    ]
 
 
 def test_each_start_begins_afresh(tmp_path):
