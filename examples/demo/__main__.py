@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -14,11 +14,22 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import antivirus, authority, children, domain_request, people, proxy, scanner
+from . import (
+    antivirus,
+    authority,
+    children,
+    domain_request,
+    messenger,
+    people,
+    proxy,
+    scanner,
+    screen,
+)
 from .antivirus import Antivirus
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
+from .messenger import Messenger
 from .operators import Operators
 from .people import Person
 from .proxy import Proxy
@@ -36,7 +47,6 @@ class Demo:
         self.folder = folder
         self.running: list[Child] = []
         self._certificates = authority.make_certificates(folder, utc_now())
-        self.guichet = Guichet(folder / "guichet", self._certificates, port=port)
         nginx = proxy.program()
         self.agents, self.guests, self.mixed = self.homeservers = [
             Homeserver(
@@ -49,6 +59,17 @@ class Demo:
             )
             for number, (name, source) in enumerate(CLASS_SOURCES.items())
         ]
+        self.messenger = (
+            Messenger(folder / "messenger", port=port + 9, homeservers=self.homeservers)
+            if nginx and messenger.is_built()
+            else None
+        )
+        self.guichet = Guichet(
+            folder / "guichet",
+            self._certificates,
+            port=port,
+            client_url=self.messenger.link if self.messenger else None,
+        )
         clamd = antivirus.program()
         self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
         self._scanner, self._no_scanner = None, None
@@ -64,7 +85,7 @@ class Demo:
                 folder / "nginx",
                 (self.guests, self.mixed),
                 identity_server=self.guichet.name,
-                others=[self._scanner.server()] if self._scanner else [],
+                others=[part.server() for part in (self.messenger, self._scanner) if part],
             )
             if nginx
             else None
@@ -72,21 +93,21 @@ class Demo:
 
     def start(self) -> dict[str, Any]:
         """Start everything; return the facts for demo.json."""
-        _print_message("Three Synapses start for the first time…")
+        screen.say("Three Synapses start for the first time…")
         self._start_synapses()
         for homeserver in self.homeservers:
             homeserver.make_administrator()
-        _print_message("Guichet gets to know them…")
+        screen.say("Guichet gets to know them…")
         self._configure()
         self._stop(*self.running)
-        _print_message("Guichet starts, and they with its module…")
+        screen.say("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
         self._start_part(self._antivirus)
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
         self._start_part(self._proxy)
         self._start_part(self._scanner)
-        _print_message("The first people come…")
+        screen.say("The first people come…")
         return self._make_people()
 
     def ask_for_a_domain(self) -> str:
@@ -131,6 +152,7 @@ class Demo:
         """A line for each part that cannot be had on this machine."""
         told = [
             None if self._proxy else proxy.NOT_INSTALLED,
+            None if self.messenger or not self._proxy else messenger.NOT_BUILT,
             None if self._antivirus else antivirus.NOT_INSTALLED,
             self._no_scanner,
         ]
@@ -173,6 +195,12 @@ class Demo:
         }
         room = people.make_closed_room(users["agent"])
         people.introduce(users["agent"], users["mixed_agent"])
+        people.invite_by_mail(
+            users["agent"],
+            screen.INVITED,
+            identity_server=self.guichet.name,
+            ca_file=str(self._certificates.ca_file),
+        )
         return self._facts(users, room)
 
     def _facts(self, users: dict[str, Person], room: str) -> dict[str, Any]:
@@ -182,6 +210,7 @@ class Demo:
             "mailbox": f"{self.guichet.url}/dev/mail.json",
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
+            "messenger": self.messenger and self.messenger.url,
             "antivirus": bool(self._antivirus),
             "scanner": bool(self._scanner),
             "homeservers": {
@@ -234,10 +263,10 @@ def _run(demo_folder: DemoFolder, running: Demo) -> None:
                 demo_folder.publish(facts | {"operators": operators.facts()})
 
             publish()
-            _print_facts(facts, demo_folder.facts_file, running.missing())
+            screen.show(facts, demo_folder.facts_file, running.missing())
             running.watch(lambda: publish() if operators.renew() else None)
     except KeyboardInterrupt:
-        _print_message("Stopping…")
+        screen.say("Stopping…")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -262,27 +291,6 @@ def _check(port: int) -> None:
                 raise Failed(
                     f'port {each}: {error.strerror}; choose others: make demo ARGS="--port 20000"'
                 ) from None
-
-
-def _print_facts(facts: dict[str, Any], facts_file: Path, missing: Sequence[str]) -> None:
-    click.echo(f"\nSign-up   {facts['guichet']}/start")
-    click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
-    click.echo(f"Console   {facts['console']}   operators: see the file below")
-    click.echo(f"          {facts['domain_request']} waits there for a decision")
-    click.echo(f"Trust     {facts['ca_file']}")
-    for name, server in facts["homeservers"].items():
-        click.echo(f"{name:<9} {server['client_url']}   people @…:{server['server_name']}")
-    for role in ("agent", "guest"):
-        user = facts["users"][role]
-        click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
-    for line in missing:
-        click.echo(f"Missing   {line}")
-    click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
-    click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
-
-
-def _print_message(text: str) -> None:
-    click.echo(text, err=True)
 
 
 if __name__ == "__main__":
