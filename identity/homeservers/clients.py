@@ -38,7 +38,7 @@ def _fill(
 ) -> str:
     return fill(
         template,
-        homeserver_url=(homeserver.base_url or homeserver.url) if homeserver else None,
+        homeserver_url=homeserver.clients_url if homeserver else None,
         server_name=homeserver.name if homeserver else None,
         user_id=user_id,
         room_id=room_id,

@@ -46,6 +46,11 @@ class Homeserver(Base):
     retired_at: Mapped[datetime | None]
 
     @property
+    def clients_url(self) -> str:
+        """The base URL that Matrix clients use, without a path."""
+        return self.base_url or self.url
+
+    @property
     def is_for_guests(self) -> bool:
         """Whether all its people are guests."""
         return self.class_source == GUEST
