@@ -12,7 +12,7 @@ import pytest
 
 from examples.demo.clamd_client import NotScanned, scan
 from tests.services.children import standing_still
-from tests.services.clamd import CLEAN, INFECTED, Clamd
+from tests.services.clamd import CLEAN, INFECTED, Clamd, zipped
 
 pytestmark = pytest.mark.slow
 LONG, SHORT = 60.0, 0.2  # seconds for one file
@@ -95,6 +95,14 @@ def test_a_file_that_clamd_does_not_take_whole_is_not_clean(clamd, file):
         long.truncate(70_000_000)
     with pytest.raises(NotScanned, match="size limit exceeded"):
         ask(clamd.address, file)
+
+
+def test_an_archive_that_is_deeper_than_clamd_looks_is_not_clean(clamd, file):
+    content = b"Bonjour"
+    for _ in range(20):
+        content = zipped(content)
+    file.write_bytes(content)
+    assert ask(clamd.address, file) == "Heuristics.Limits.Exceeded.MaxRecursion"
 
 
 def test_whoever_was_killed_answers_again_once_it_runs(clamd, file):
