@@ -22,9 +22,11 @@ RULE_KEYS = PATTERN_KEYS | {
     *("requires_invite", "moved_from", "moving_until", "note", "valid_from", "valid_until"),
     "extra_signs",
 }
+URLS = ("url", "federation_url", "base_url", "client_url", "phone_url")
 HOMESERVER_KEYS = frozenset(
     {
-        *("name", "url", "label", "guests", "connector", "federation_url", "client_url"),
+        *URLS,
+        *("name", "label", "guests", "connector"),
         *("ca_file", "registration_secret_file", "admin_token_file"),
         *("user_id_scheme", "class_source"),
     }
@@ -45,7 +47,9 @@ class HomeserverEntry:
     guests: bool = False
     connector: str = "none"
     federation_url: str | None = None
+    base_url: str | None = None
     client_url: str | None = None
+    phone_url: str | None = None
     ca_file: str | None = None
     registration_secret_file: str | None = None
     admin_token_file: str | None = None
@@ -60,7 +64,7 @@ def read_homeserver(entry: Located) -> HomeserverEntry | None:
     if name is None or not _is_server_name(name):
         entry.add_fault("name", reason("no_server_name"))
     scheme = entry.word("user_id_scheme", [scheme.value for scheme in Scheme])
-    urls = {key: _url(entry, key) for key in ("url", "federation_url", "client_url")}
+    urls = {key: _url(entry, key) for key in URLS}
     if url is None:
         entry.add_fault("url", reason("no_url"))
     found = HomeserverEntry(
@@ -71,7 +75,9 @@ def read_homeserver(entry: Located) -> HomeserverEntry | None:
         guests=entry.flag("guests") or False,
         connector=entry.word("connector", CONNECTORS) or "none",
         federation_url=urls["federation_url"],
+        base_url=urls["base_url"],
         client_url=urls["client_url"],
+        phone_url=urls["phone_url"],
         ca_file=entry.text("ca_file"),
         registration_secret_file=entry.text("registration_secret_file"),
         admin_token_file=entry.text("admin_token_file"),

@@ -35,10 +35,10 @@ from .checked_values import (
     check_server_name,
     check_support_url,
     check_trusted,
-    check_web_url,
     new_secret as new_secret,  # noqa: PLC0414  the settings name it in their messages
     port_of,
 )
+from .client_links import check_template
 from .env_files import VARIABLE, WrongEnvFile, find_env_file
 from .hosts import split_url
 from .network_settings import Hosts, Networks, Proxies, check_listen, check_port, split_commas
@@ -168,7 +168,8 @@ class Settings(BaseSettings):
     proxy_header: Header = "x-forwarded-for"
     shared_networks: Networks = ()
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
-    client_url: Annotated[str, AfterValidator(check_web_url)] = "https://app.element.io"
+    client_url: Annotated[str, AfterValidator(check_template)] = "https://app.element.io"
+    phone_url: Annotated[str, AfterValidator(check_template)] | None = None
     templates_dir: Path | None = None
     brand: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""  # a folder of templates_dir
     association_policy: Literal["rule", "any"] = "rule"

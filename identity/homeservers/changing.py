@@ -22,12 +22,14 @@ from .service import (
     check_class,
     check_kind,
     check_way,
-    client_url_of,
     label_of,
     origin_of,
+    template_of,
 )
 
-CLEARABLE = ("federation_url", "ca_pem", "client_url", *FIELDS)
+CLEARABLE = ("federation_url", "base_url", "ca_pem", "client_url", "phone_url", *FIELDS)
+URLS = {"url": "the URL", "federation_url": "the federation URL", "base_url": "the base URL"}
+TEMPLATES = {"client_url": "the client URL", "phone_url": "the phone URL"}
 SEALED_FOR = ("url", "ca_pem", "insecure")
 """The fields that a secret is sealed for: with another of these it does not open."""
 KEPT = "a secret"  # all that is shown of one
@@ -112,17 +114,11 @@ def _read(field: str, value: Any) -> Any:
     """The value as it is stored; None clears it. Raises WrongHomeserver."""
     if value is None:
         return None
-    match field:
-        case "url":
-            return origin_of(value, "the URL")
-        case "federation_url":
-            return origin_of(value, "the federation URL")
-        case "client_url":
-            return client_url_of(value)
-        case "label":
-            return label_of(value)
-        case _:
-            return value
+    if field in URLS:
+        return origin_of(value, URLS[field])
+    if field in TEMPLATES:
+        return template_of(value, TEMPLATES[field])
+    return label_of(value) if field == "label" else value
 
 
 def hold(

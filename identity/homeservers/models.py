@@ -20,7 +20,8 @@ class Homeserver(Base):
     __table_args__ = CHANGE_ENDS
 
     name: Mapped[str] = mapped_column(primary_key=True)  # server name: host[:port]
-    url: Mapped[str]  # client and administration API, without a path
+    url: Mapped[str]  # client and administration API as Guichet calls it, without a path
+    base_url: Mapped[str | None]  # for Matrix clients, if it is another one: behind a proxy
     federation_url: Mapped[str | None]
     ca_pem: Mapped[str | None]  # its private certificate authority, if it has one
     # For tests: certificates are not checked. The default is for nodes of versions without this.
@@ -35,13 +36,19 @@ class Homeserver(Base):
     admin_token: Mapped[str | None]
     user_id_scheme: Mapped[str]  # domain_rules.user_ids.Scheme
     class_source: Mapped[str]  # GUEST, agent, by_person
-    client_url: Mapped[str | None]
+    client_url: Mapped[str | None]  # these two: templates of identity.client_links
+    phone_url: Mapped[str | None]
     created_at: Mapped[datetime]
     # What operators have stopped, see standing.py.
     held_at: Mapped[datetime | None]
     held_until: Mapped[datetime | None]  # null: until it is released
     suspended_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
+
+    @property
+    def clients_url(self) -> str:
+        """The base URL that Matrix clients use, without a path."""
+        return self.base_url or self.url
 
     @property
     def is_for_guests(self) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.user_ids import Scheme
-from identity.checked_values import check_web_url
+from identity.client_links import check_template
 from identity.core import journal
 from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
@@ -49,7 +49,9 @@ class NewHomeserver:
     registration_secret: SecretStr | None = None
     admin_token: SecretStr | None = None
     federation_url: str | None = None
+    base_url: str | None = None
     client_url: str | None = None
+    phone_url: str | None = None
     ca_pem: str | None = None
     user_id_scheme: str | None = None
     class_source: str | None = None
@@ -65,7 +67,10 @@ def register(
     """
     _check(new)
     label = label_of(new.label) if new.label else new.name
-    client_url = client_url_of(new.client_url) if new.client_url else None
+    client_url, phone_url = (
+        template_of(template, what) if template else None
+        for template, what in ((new.client_url, "the client URL"), (new.phone_url, "the phone URL"))
+    )
     if homeservers.find(session, new.name) is not None:
         raise HomeserverExists(
             f"The homeserver {new.name} is registered already; nothing was changed."
@@ -76,6 +81,7 @@ def register(
         federation_url=origin_of(new.federation_url, "the federation URL")
         if new.federation_url
         else None,
+        base_url=origin_of(new.base_url, "the base URL") if new.base_url else None,
         ca_pem=new.ca_pem,
         label=label,
         connector=new.connector,
@@ -83,6 +89,7 @@ def register(
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
         class_source=new.class_source or (GUEST if new.guests else "agent"),
         client_url=client_url,
+        phone_url=phone_url,
         insecure=new.insecure,
         created_at=now,
     )
@@ -205,12 +212,12 @@ def label_of(label: str) -> str:
     return label
 
 
-def client_url_of(url: str) -> str:
+def template_of(template: str, what: str) -> str:
     """Where people open their client: a link on pages and in mails. Raises WrongHomeserver."""
     try:
-        return check_web_url(url)
+        return check_template(template)
     except ValueError as error:
-        raise WrongHomeserver(f"the client URL {error}") from None
+        raise WrongHomeserver(f"{what} {error}") from None
 
 
 def origin_of(url: str, what: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from identity.accounts.models import Account
 from identity.homeservers import models as homeservers
+from identity.homeservers.clients import client_link
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import MailKind, MailTurn, NoLongerWanted
 from identity.sign_up.models import State, VerificationRequest
@@ -29,7 +30,7 @@ def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
         user_id=account.user_id,
         address=account.address,
         server=homeserver.label if homeserver else account.homeserver,
-        client_url=(homeserver and homeserver.client_url) or turn.settings.client_url,
+        client_url=client_link(homeserver, turn.settings),
         **vars(facts.naming(MAX_ROOMS)),
     )
 

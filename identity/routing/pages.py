@@ -9,6 +9,7 @@ from domain_rules.addresses import parse_domain
 from domain_rules.display import display_domain
 from domain_rules.rule import AccountClass, Rule
 from identity.homeservers import models as homeservers
+from identity.homeservers.clients import client_link
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
@@ -73,5 +74,5 @@ def _facts(rule: Rule | None) -> dict[str, Any]:
         "organisation": rule.organisation,
         "before": before,
         "until": rule.moving_until,
-        "client_url": here.client_url if here else None,
+        "client_url": client_link(here, services.settings),
     }

@@ -13,6 +13,7 @@ from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.homeservers import models as homeservers
+from identity.homeservers.clients import client_link
 from identity.invitations import inviters, models as third_party_invitations, service as invitations
 from identity.mail import code_mails, models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
@@ -110,7 +111,7 @@ def exists(turn: MailTurn, frame: Frame) -> EmailMessage:
     return compose(
         "exists",
         frame,
-        sign_in_url=(homeserver and homeserver.client_url) or turn.settings.client_url,
+        sign_in_url=client_link(homeserver, turn.settings),
         server=homeserver.label if homeserver else name,
     )
 

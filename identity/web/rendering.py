@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 
 from domain_rules.mailboxes import address_of
+from identity.homeservers.clients import client_link
 from identity.translations import LANGUAGES
 
 from . import csrf
@@ -37,7 +38,7 @@ def render_page(
     """
     if faults:
         status = HTTPStatus.BAD_REQUEST
-    values = {"client_url": services.settings.client_url} | {
+    values = {"client_url": client_link(None, services.settings)} | {
         key: value for key, value in values.items() if key != "client_url" or value
     }
     return make_response(render_template(f"pages/{name}.html", **context(faults), **values), status)

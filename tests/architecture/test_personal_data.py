@@ -39,6 +39,7 @@ IMPERSONAL = {
     "homeservers": {
         *("name", "url", "federation_url", "ca_pem", "label", "connector", "registration_secret"),
         *("admin_token", "user_id_scheme", "class_source", "client_url"),
+        *("base_url", "phone_url"),
     },
     # The key of a call is a word of the program that made it up.
     "idempotent_answers": {"key_hash", "request_hash"},

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain_rules.federation import CLASS_SOURCES
+from identity.client_links import PLACEHOLDERS
 from identity.console import scoping
 from identity.core import paging
 from identity.core.findings import State
@@ -37,7 +38,7 @@ from .things import show_thing
 
 OVERLAP: Final = timedelta(hours=24)  # for which the old credential stays valid
 REFUSALS: Final = timedelta(days=7)
-CLEARABLE: Final = ("federation_url", "client_url")
+CLEARABLE: Final = ("federation_url", "base_url", "client_url", "phone_url")
 FIELDS: Final = ("label", "url", *CLEARABLE, "class_source")
 
 Change = Callable[[Session, datetime, Actor, str], object]
@@ -231,6 +232,7 @@ def _show_form(name: str, values: dict[str, str], faults: Iterable[Fault] = ()) 
         name=name,
         values=values,
         sources=sorted(CLASS_SOURCES),
+        placeholders=", ".join(f"{{{each}}}" for each in PLACEHOLDERS),
         faults=list(faults),
     )
 

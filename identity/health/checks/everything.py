@@ -211,6 +211,9 @@ def _exposure(homeserver: Homeserver, token: str | None, revision: int) -> Itera
     name, source = homeserver.name, homeserver.class_source
     with _client(homeserver) as talk:
         url = proxy_exposure.clients_url(talk)
+        yield from proxy_exposure.check_clients_url(
+            name, told=url, registered=homeserver.clients_url
+        )
         with _client(homeserver, url) as clients:
             yield from exposure.check_exposure(
                 talk, name, class_source=source, token=token, revision=revision, clients=clients

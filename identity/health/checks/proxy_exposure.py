@@ -1,6 +1,8 @@
 """Checks whether a homeserver's proxy and settings close for guests what our module cannot."""
 
+import shlex
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from identity.core.findings import Finding, Silent, State, findings_or_silence, found
 from identity.core.http_client import JsonClient, quote_path_segment
@@ -15,6 +17,7 @@ FOREIGN: dict[str, object] = {
     "id_access_token": "",
     "id_server": NO_SERVER,
 }
+PORTS_OF = {"http": 80, "https": 443}
 FOREIGN_REASON = "foreign_identity_server"
 PROFILES = "allow_profile_lookup_over_federation"
 REMEMBERED = "who_shares_no_room_is_remembered"
@@ -30,6 +33,37 @@ def clients_url(talk: JsonClient) -> str | None:
     server = answer.body.get("m.homeserver") if answer and answer.status == OK else None
     url = server.get("base_url") if isinstance(server, dict) else None
     return url if isinstance(url, str) else None
+
+
+def check_clients_url(name: str, *, told: str | None, registered: str) -> Iterator[Finding]:
+    """Compare where the homeserver sends clients with the base URL that Guichet has for them.
+
+    Clients follow what they are told: past the proxy, if that is Synapse's own port.
+    """
+    if told is None:
+        return
+    if _origin(told) == _origin(registered):
+        yield found(name, State.OK, "clients_url", url=told)
+    else:
+        # The homeserver chose these words: as one word of a command they do nothing else.
+        yield found(
+            name,
+            State.ATTENTION,
+            "clients_elsewhere",
+            name=name,
+            url=told,
+            quoted=shlex.quote(told),
+            registered=registered,
+        )
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None, str]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS_OF.get(parts.scheme)
+    except ValueError:  # what a homeserver says may be anything
+        return url, None, None, ""
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
 
 
 def check_proxy(

@@ -27,9 +27,14 @@ CLEAR = tuple(OPTIONS.get(field, field.replace("_", "-")) for field in CLEARABLE
 describing = with_options(
     click.option("--url", help="Client and administration API, without a path."),
     click.option("--federation-url", help="Where it answers other homeservers."),
+    click.option("--base-url", help="Where Matrix clients find it."),
     click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
     click.option("--label", help="The name people read."),
-    click.option("--client-url", help="Where its users open their Matrix client."),
+    click.option(
+        "--client-url",
+        help="Where its users open their Matrix client; may hold {homeserver_url}, {server_name}, {user_id}, {room_id}.",
+    ),
+    click.option("--phone-url", help="The same for telephones: a link, and a QR code."),
     click.option(
         "--class-source",
         type=click.Choice(sorted(CLASS_SOURCES)),

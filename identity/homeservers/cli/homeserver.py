@@ -42,6 +42,7 @@ describing = with_options(
     click.option(
         "--federation-url", help="Where it answers other homeservers, if that is another URL."
     ),
+    click.option("--base-url", help="Where Matrix clients find it, if that is another URL."),
     click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
     click.option("--guests", is_flag=True, help="It is a homeserver for guests."),
     click.option("--label", default="", help="The name people read.  [default: NAME]"),
@@ -64,7 +65,11 @@ describing = with_options(
         type=click.Choice(sorted(CLASS_SOURCES)),
         help="How its users are classified.  [default: agent; with --guests guest]",
     ),
-    click.option("--client-url", help="Where its users open their Matrix client."),
+    click.option(
+        "--client-url",
+        help="Where its users open their Matrix client; may hold {homeserver_url}, {server_name}, {user_id}, {room_id}.",
+    ),
+    click.option("--phone-url", help="The same for telephones: a link, and a QR code."),
     click.option(
         "--insecure-for-tests",
         "insecure",
@@ -214,7 +219,7 @@ def show(name: str) -> None:
 
     \b
     JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
-           "class_source": text, "federation_url", "client_url": text or null,
+           "class_source": text, "federation_url", "base_url", "client_url", "phone_url": text or null,
            "private_ca", "insecure", "has_secrets": boolean, "created_at": time, "state": text,
            "held_at", "held_until", "suspended_at", "retired_at": time or null,
            "module": null if it never called, or {"heard_at": time, "version": number,

@@ -22,6 +22,7 @@ from identity.homeservers import (
     models as homeservers,
     standing as homeserver_standing,
 )
+from identity.homeservers.clients import client_link
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.registration import (
@@ -90,7 +91,7 @@ def propose(services: Services, request: VerificationRequest) -> Proposal:
         homeserver=homeserver,
         organisation=decision.organisation,
         asks_password=homeserver.makes_accounts,
-        client_url=homeserver.client_url or services.settings.client_url,
+        client_url=client_link(homeserver, services.settings),
     )
 
 
@@ -242,6 +243,6 @@ def _created(services: Services, session: Session, account: Account) -> Created:
         user_id=account.user_id,
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
-        client_url=(homeserver and homeserver.client_url) or services.settings.client_url,
+        client_url=client_link(homeserver, services.settings),
         welcome=welcomes.welcome_of(session, services.rules.current(), account),
     )

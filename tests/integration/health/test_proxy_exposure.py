@@ -1,5 +1,6 @@
 """What only a proxy or a key of Synapse's closes is looked at where clients are sent."""
 
+import shlex
 from dataclasses import dataclass, field
 
 import pytest
@@ -142,3 +143,43 @@ def test_what_is_too_busy_to_answer_is_not_said_to_be_open(silent, how):
     assert "not looked at" in finding.told or "not seen" in finding.told
     with pytest.raises(Silent):
         homeserver_proxy.clients_url(Homeserver(well_known=SILENT))
+
+
+@pytest.mark.parametrize(
+    ("told", "registered"),
+    [
+        (URL, "https://matrix.guests.example"),
+        ("https://Matrix.guests.example:443", "https://matrix.guests.example"),
+        ("http://localhost:80/", "http://localhost"),
+    ],
+)
+def test_clients_that_are_sent_to_the_registered_door_are_well_sent(told, registered):
+    [finding] = homeserver_proxy.check_clients_url(NAME, told=told, registered=registered)
+    assert finding.state is State.OK
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "https://matrix.guests.example:8448",
+        "http://matrix.guests.example",
+        "https://matrix.guests.example/other",
+        "https://guests.example",
+        "nonsense",
+        "https://[",
+        "https://matrix.guests.example/$(reboot);",
+        "https://matrix.guests.example:99999999",
+    ],
+)
+def test_clients_that_are_sent_past_the_proxy_are_told_of_with_both_remedies(told):
+    registered = "https://matrix.guests.example"
+    [finding] = homeserver_proxy.check_clients_url(NAME, told=told, registered=registered)
+    assert finding.state is State.ATTENTION
+    assert told in finding.told
+    assert f"public_baseurl: {registered}" in finding.fix
+    assert f"guichet homeserver set {NAME} --base-url {shlex.quote(told)}" in finding.fix
+
+
+def test_a_homeserver_that_tells_no_url_is_not_compared():
+    found = homeserver_proxy.check_clients_url(NAME, told=None, registered="https://x.example")
+    assert list(found) == []

@@ -67,6 +67,27 @@ def test_a_homeserver_is_edited_and_what_cannot_be_is_told_with_what_was_typed(
     assert (row.label, row.federation_url) == ("Rouen", "https://fed.example")
 
 
+def test_links_to_clients_are_templates_of_what_is_known(sign_in, ada, services):
+    browser = sign_in(ada)
+    path = "/admin/homeservers/education.example/edit"
+    fields = {"label": "Rouen", "url": "http://127.0.0.1:1", "class_source": "agent", "reason": WHY}
+    assert "{homeserver_url}, {server_name}, {user_id}, {room_id}" in browser.get(path).text
+    wrong = browser.post(path, **fields, client_url="https://chat.example/?u={name}")
+    assert wrong.status_code == 400
+    assert "the client URL knows no {name}" in wrong.text
+    links = {
+        "base_url": "https://matrix.example",
+        "client_url": "https://chat.example/?hs={homeserver_url}",
+        "phone_url": "https://m.example/?user={user_id}",
+    }
+    browser.post(path, **fields, **links)
+    with services.database.reading() as session:
+        row = homeservers.find(session, "education.example")
+    assert {field: getattr(row, field) for field in links} == links
+    shown = browser.get("/admin/homeservers/education.example").text
+    assert all(link in shown for link in links.values())
+
+
 def test_how_a_homeserver_answers_is_shown_by_the_hour(sign_in, vera, services, clock):
     with services.database.transaction() as session:
         for minutes, taken in ((0, 84), (5, None), (70, 1800), (60 * 25, 1)):
