@@ -73,11 +73,11 @@ class Demo:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Demo]:
+def running(folder: Path, *options: str) -> Iterator[Demo]:
     """`make demo` in a folder, until the block ends."""
-    port = str(free_ports(PORTS))
+    where = ("--folder", folder / "demo", "--port", str(free_ports(PORTS)))
     child = Child(
-        [sys.executable, "-m", "examples.demo", "--folder", folder / "demo", "--port", port],
+        [sys.executable, "-m", "examples.demo", *where, *options],
         log=folder / "output.log",
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
         cwd=ROOT,
