@@ -64,9 +64,7 @@ def test_a_page_that_anybody_may_open_names_the_homeserver_and_nobody(ana, chose
     assert links(page) == {f"{EVERYBODY}?hs=http%3A%2F%2F127.0.0.1%3A1&server=interieur.example"}
 
 
-def test_who_has_made_an_account_is_led_to_their_own_homeserver(
-    site, ana, phone, clock, chosen
-):
+def test_who_has_made_an_account_is_led_to_their_own_homeserver(site, ana, phone, clock, chosen):
     ana.confirm(site)
     form = {"display_name": "Camille", "password": PASSWORD, "password_again": PASSWORD}
     site.server.holds_address = True
