@@ -14,27 +14,39 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import authority, children, domain_request, people, proxy
+from . import (
+    antivirus,
+    authority,
+    children,
+    domain_request,
+    messenger,
+    people,
+    proxy,
+    scanner,
+    screen,
+)
+from .antivirus import Antivirus
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
+from .messenger import Messenger
 from .operators import Operators
 from .people import Person
+from .proxy import Proxy
+from .scanner import Scanner
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
-PORTS = 9
+PORTS = 12
 CLASS_SOURCES = {"agents": "agent", "guests": "guest", "mixed": "by_person"}
-NO_PROXY = "nginx is not installed (apt-get install nginx-light): what only a proxy closes to guests is open."
 
 
 class Demo:
     """Sets up and runs all processes, in the order an operator would."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, with_scanner: bool = False) -> None:
         self.folder = folder
         self.running: list[Child] = []
         self._certificates = authority.make_certificates(folder, utc_now())
-        self.guichet = Guichet(folder / "guichet", self._certificates, port=port)
         nginx = proxy.program()
         self.agents, self.guests, self.mixed = self.homeservers = [
             Homeserver(
@@ -47,28 +59,55 @@ class Demo:
             )
             for number, (name, source) in enumerate(CLASS_SOURCES.items())
         ]
-        self._proxy = nginx and proxy.Proxy(
-            nginx,
-            folder / "nginx",
-            (self.guests, self.mixed),
-            identity_server=self.guichet.name,
+        self.messenger = (
+            Messenger(folder / "messenger", port=port + 9, homeservers=self.homeservers)
+            if nginx and messenger.is_built()
+            else None
+        )
+        self.guichet = Guichet(
+            folder / "guichet",
+            self._certificates,
+            port=port,
+            client_url=self.messenger.link if self.messenger else None,
+        )
+        clamd = antivirus.program()
+        self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
+        self._scanner, self._no_scanner = None, None
+        if with_scanner:
+            self._no_scanner = scanner.missing(nginx=bool(nginx), clamd=bool(clamd))
+        if with_scanner and self._antivirus and not self._no_scanner:
+            self._scanner = Scanner(
+                folder / "scanner", self._antivirus, self.agents, port=port + 10
+            )
+        self._proxy = (
+            Proxy(
+                nginx,
+                folder / "nginx",
+                (self.guests, self.mixed),
+                identity_server=self.guichet.name,
+                others=[part.server() for part in (self.messenger, self._scanner) if part],
+            )
+            if nginx
+            else None
         )
 
     def start(self) -> dict[str, Any]:
         """Start everything; return the facts for demo.json."""
-        _print_message("Three Synapses start for the first time…")
+        screen.say("Three Synapses start for the first time…")
         self._start_synapses()
         for homeserver in self.homeservers:
             homeserver.make_administrator()
-        _print_message("Guichet gets to know them…")
+        screen.say("Guichet gets to know them…")
         self._configure()
         self._stop(*self.running)
-        _print_message("Guichet starts, and they with its module…")
+        screen.say("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
+        self._start_part(self._antivirus)
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
-        self.start_proxy()
-        _print_message("The first people come…")
+        self._start_part(self._proxy)
+        self._start_part(self._scanner)
+        screen.say("The first people come…")
         return self._make_people()
 
     def ask_for_a_domain(self) -> str:
@@ -102,14 +141,22 @@ class Demo:
         for homeserver in self.homeservers:
             homeserver.wait()
 
-    def start_proxy(self) -> None:
-        """Start nginx, if it is installed."""
-        if not self._proxy:
-            _print_message(NO_PROXY)
-            return
-        nginx = self._proxy.start()
-        self.running.append(nginx)
-        nginx.wait_until(self._proxy.answers)
+    def _start_part(self, part: Proxy | Antivirus | Scanner | None) -> None:
+        """Start it, if this machine has it; `missing` tells if not."""
+        if part:
+            child = part.start()
+            self.running.append(child)
+            child.wait_until(part.answers)
+
+    def missing(self) -> list[str]:
+        """A line for each part that cannot be had on this machine."""
+        told = [
+            None if self._proxy else proxy.NOT_INSTALLED,
+            None if self.messenger or not self._proxy else messenger.NOT_BUILT,
+            None if self._antivirus else antivirus.NOT_INSTALLED,
+            self._no_scanner,
+        ]
+        return [line for line in told if line]
 
     def _configure(self) -> None:
         for homeserver, label in (
@@ -122,6 +169,7 @@ class Demo:
                 guichet_url=self.guichet.url,
                 credential=credential,
                 identity_server=self.guichet.name,
+                others=[self._antivirus.module(homeserver.folder)] if self._antivirus else [],
             )
         mixed = self.mixed.server_name
         self.guichet.open_domains(
@@ -147,6 +195,12 @@ class Demo:
         }
         room = people.make_closed_room(users["agent"])
         people.introduce(users["agent"], users["mixed_agent"])
+        people.invite_by_mail(
+            users["agent"],
+            screen.INVITED,
+            identity_server=self.guichet.name,
+            ca_file=str(self._certificates.ca_file),
+        )
         return self._facts(users, room)
 
     def _facts(self, users: dict[str, Person], room: str) -> dict[str, Any]:
@@ -156,6 +210,9 @@ class Demo:
             "mailbox": f"{self.guichet.url}/dev/mail.json",
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
+            "messenger": self.messenger and self.messenger.url,
+            "antivirus": bool(self._antivirus),
+            "scanner": bool(self._scanner),
             "homeservers": {
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
@@ -172,10 +229,16 @@ class Demo:
     default=18400,
     show_default=True,
     type=click.IntRange(1024, 65000),
-    help="The first of nine ports.",
+    help="The first of twelve ports.",
 )
-def demo(folder: Path, port: int) -> None:
-    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C.
+@click.option(
+    "--scanner",
+    "with_scanner",
+    is_flag=True,
+    help="Also run a scanner of encrypted files: docs/antivirus.md.",
+)
+def demo(folder: Path, port: int, *, with_scanner: bool) -> None:
+    """Run three Synapses with Guichet's module, nginx, clamd and Guichet, until Ctrl-C.
 
     Every start begins anew.
     """
@@ -184,14 +247,13 @@ def demo(folder: Path, port: int) -> None:
     try:
         _check(port)
         with DemoFolder(folder if folder.is_absolute() else ROOT / folder) as demo_folder:
-            _run(demo_folder, port)
+            _run(demo_folder, Demo(demo_folder.folder, port, with_scanner=with_scanner))
     except Failed as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(1)
 
 
-def _run(demo_folder: DemoFolder, port: int) -> None:
-    running = Demo(demo_folder.folder, port)
+def _run(demo_folder: DemoFolder, running: Demo) -> None:
     try:
         facts = running.start()
         facts |= {"domain_request": running.ask_for_a_domain()}
@@ -201,10 +263,10 @@ def _run(demo_folder: DemoFolder, port: int) -> None:
                 demo_folder.publish(facts | {"operators": operators.facts()})
 
             publish()
-            _print_facts(facts, demo_folder.facts_file)
+            screen.show(facts, demo_folder.facts_file, running.missing())
             running.watch(lambda: publish() if operators.renew() else None)
     except KeyboardInterrupt:
-        _print_message("Stopping…")
+        screen.say("Stopping…")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -229,27 +291,6 @@ def _check(port: int) -> None:
                 raise Failed(
                     f'port {each}: {error.strerror}; choose others: make demo ARGS="--port 20000"'
                 ) from None
-
-
-def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
-    click.echo(f"\nSign-up   {facts['guichet']}/start")
-    click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
-    click.echo(f"Console   {facts['console']}   operators: see the file below")
-    click.echo(f"          {facts['domain_request']} waits there for a decision")
-    click.echo(f"Trust     {facts['ca_file']}")
-    for name, server in facts["homeservers"].items():
-        click.echo(f"{name:<9} {server['client_url']}   people @…:{server['server_name']}")
-    for role in ("agent", "guest"):
-        user = facts["users"][role]
-        click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
-    if not facts["proxy"]:
-        click.echo(f"Proxy     {NO_PROXY}")
-    click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
-    click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
-
-
-def _print_message(text: str) -> None:
-    click.echo(text, err=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def ask(folder: Path, *, url: str) -> str:
         asked = service.ask(
             session, services.hashes, now, address=ADDRESS, wish=WISH, language="en"
         )
-        # The mailbox of the demo begins empty: nobody reads that the request has arrived.
+        # The mailbox of the demo is for its people: nobody reads that the request has arrived.
         sent = Mail.address == ADDRESS.canonical
         rows.delete(session, Job, Job.subject_id.in_(select(Mail.id).where(sent)))
         rows.delete(session, Mail, sent)

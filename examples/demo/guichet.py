@@ -19,8 +19,12 @@ PROGRAM = Path(sys.executable).with_name("guichet")
 class Guichet:
     """The embedded default (SQLite, a folder of mails) over TLS on `localhost:PORT`."""
 
-    def __init__(self, folder: Path, certificates: Certificates, *, port: int) -> None:
+    def __init__(
+        self, folder: Path, certificates: Certificates, *, port: int, client_url: str | None
+    ) -> None:
+        """`client_url`: a template that leads people to their messenger; None if there is none."""
         self.folder, self._certificates, self._port = folder, certificates, port
+        self._client_url = client_url
         self.name = f"localhost:{port}"
         self.url = f"https://{self.name}"
         folder.mkdir(parents=True)
@@ -29,6 +33,7 @@ class Guichet:
             GUICHET_PUBLIC_URL=self.url,
             GUICHET_SERVER_NAME=self.name,
             GUICHET_INTERNAL_LISTEN="",
+            **({"GUICHET_CLIENT_URL": client_url} if client_url else {}),
             PYTHONUNBUFFERED="1",
         )
 
@@ -37,7 +42,8 @@ class Guichet:
         guests = ["--guests"] if homeserver.class_source == "guest" else []
         output = self.run(
             *("homeserver", "add", homeserver.server_name, "--label", label, *guests),
-            *("--url", homeserver.own_url, "--client-url", homeserver.client_url),
+            *("--url", homeserver.own_url, "--base-url", homeserver.client_url),
+            *("--client-url", self._client_url or homeserver.client_url),
             *("--federation-url", homeserver.federation_url),
             *("--ca-file", str(self._certificates.ca_file)),
             *("--connector", "synapse", "--class-source", homeserver.class_source),

@@ -1,4 +1,4 @@
-"""Makes the first accounts of the demo: four people, and a room that is closed to guests."""
+"""Makes the first accounts of the demo: four people, a room that is closed to guests, and an invitation by mail."""
 
 import secrets
 import time
@@ -79,6 +79,25 @@ def introduce(agent: Person, other: Person) -> None:
     _room(other, name="Premier salon")
     room = quote(_room(agent, name="Entre serveurs"))
     read_answer(_post_until_allowed(agent, f"/rooms/{room}/invite", {"user_id": other.user_id}))
+
+
+def invite_by_mail(agent: Person, address: str, *, identity_server: str, ca_file: str) -> None:
+    """Let an agent invite an address into a new room that is open to guests.
+
+    `identity_server`: Guichet, as `localhost:PORT`.
+    """
+    rule = {"type": ACCESS_RULES, "state_key": "", "content": {"rule": "unrestricted"}}
+    room = _room(agent, name="Avec les associations", initial_state=[rule])
+    proof = read_answer(agent.post(f"/user/{quote(agent.user_id)}/openid/request_token", {}))
+    register = f"https://{identity_server}/_matrix/identity/v2/account/register"
+    registered = read_answer(requests.post(register, json=proof, verify=ca_file, timeout=30))
+    invitation = {
+        "medium": "email",
+        "address": address,
+        "id_server": identity_server,
+        "id_access_token": registered["token"],
+    }
+    read_answer(agent.post(f"/rooms/{quote(room)}/invite", invitation))
 
 
 def _room(person: Person, **facts: Any) -> str:

@@ -1,4 +1,7 @@
-"""Runs nginx in front of the demo's homeservers with guests, configured by samples in deploy/."""
+"""Runs the demo's nginx: in front of the homeservers with guests, and whatever else it is to serve.
+
+The doors of homeservers are configured by the samples in deploy/.
+"""
 
 import os
 import pwd
@@ -6,12 +9,17 @@ import re
 import shutil
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .children import ROOT, Child, environment
 from .synapse import LOOPBACK, Homeserver
 
 DEPLOY = ROOT / "deploy"
+NOT_INSTALLED = (
+    "nginx is not installed (apt-get install nginx-light): what only a proxy closes to guests is open,"
+    " and there is no messenger."
+)
 FRAME = """daemon off;
 {user}worker_processes 1;
 pid {folder}/nginx.pid;
@@ -30,7 +38,9 @@ http {{
 SERVER = """    server {{
         listen {address}:{port};
         server_name localhost;
-        client_max_body_size 50m;
+{block}    }}
+"""
+DOOR = """        client_max_body_size 50m;
         include {folder}/{name}.conf;
         location / {{
             proxy_pass http://{synapse};
@@ -39,8 +49,15 @@ SERVER = """    server {{
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_read_timeout 600s;
         }}
-    }}
 """
+
+
+@dataclass(frozen=True)
+class Server:
+    """What nginx serves on a port of its own: `block` is the inside of a `server` block."""
+
+    port: int
+    block: str
 
 
 def program() -> str | None:
@@ -49,12 +66,19 @@ def program() -> str | None:
 
 
 class Proxy:
-    """One nginx process that listens on the port of clients of each homeserver."""
+    """One nginx process."""
 
     def __init__(
-        self, program: str, folder: Path, homeservers: Sequence[Homeserver], *, identity_server: str
+        self,
+        program: str,
+        folder: Path,
+        homeservers: Sequence[Homeserver],
+        *,
+        identity_server: str,
+        others: Sequence[Server] = (),
     ) -> None:
-        self._program, self._folder, self._homeservers = program, folder, homeservers
+        """It listens on the port of clients of each homeserver, and on those of `others`."""
+        self._program, self._folder = program, folder
         self._child: Child | None = None
         folder.mkdir(parents=True)
         shutil.copy(DEPLOY / "synapse-limits.conf", folder)
@@ -63,6 +87,7 @@ class Proxy:
         for each in homeservers:
             configuration = sample.replace("127.0.0.1:8008", f"{LOOPBACK}:{each.own_port}")
             (folder / f"{each.name}.conf").write_text(configuration, encoding="utf-8")
+        self._servers = [*map(self._door, homeservers), *others]
         (folder / "nginx.conf").write_text(self._configuration(), encoding="utf-8")
 
     def start(self) -> Child:
@@ -81,18 +106,17 @@ class Proxy:
 
     def answers(self) -> bool:
         """Whether all its ports accept connections."""
-        return all(map(_is_open, (each.port for each in self._homeservers)))
+        return all(map(_is_open, (each.port for each in self._servers)))
+
+    def _door(self, homeserver: Homeserver) -> Server:
+        synapse = f"{LOOPBACK}:{homeserver.own_port}"
+        block = DOOR.format(folder=self._folder, name=homeserver.name, synapse=synapse)
+        return Server(homeserver.port, block)
 
     def _configuration(self) -> str:
         servers = "".join(
-            SERVER.format(
-                address=LOOPBACK,
-                port=each.port,
-                folder=self._folder,
-                name=each.name,
-                synapse=f"{LOOPBACK}:{each.own_port}",
-            )
-            for each in self._homeservers
+            SERVER.format(address=LOOPBACK, port=each.port, block=each.block)
+            for each in self._servers
         )
         # Started by root, its worker would switch to a user who cannot read this folder.
         name = pwd.getpwuid(os.geteuid()).pw_name

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,8 +102,15 @@ class Homeserver:
         answer = read_answer(requests.post(address, json=body, timeout=30))
         write_secret(self.token_file, answer["access_token"])
 
-    def load_module(self, *, guichet_url: str, credential: str, identity_server: str) -> None:
-        """Add the module to homeserver.yaml as an operator would, for the next start."""
+    def load_module(
+        self,
+        *,
+        guichet_url: str,
+        credential: str,
+        identity_server: str,
+        others: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Add the module to homeserver.yaml as an operator would, and others, for the next start."""
         write_secret(self.folder / "guichet_credential", credential)
         block = {
             "guichet_url": guichet_url,
@@ -114,7 +122,8 @@ class Homeserver:
         }
         module = {"module": "domain_rules.synapse_modules.Guichet", "config": block}
         self._write(
-            self._settings() | {"modules": [module], "default_identity_server": guichet_url}
+            self._settings()
+            | {"modules": [module, *others], "default_identity_server": guichet_url}
         )
 
     def admin(self, method: str, path: str, **how: Any) -> dict[str, Any]:

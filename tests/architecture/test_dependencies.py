@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import json
 import re
 import sys
 from importlib.metadata import packages_distributions
@@ -35,12 +36,18 @@ def packages_of_debian() -> list[str]:
     return re.findall(r"^FOUND_([a-z0-9-]+) =", read_all(ROOT / "Makefile"), re.MULTILINE)
 
 
+def packages_of_npm() -> list[str]:
+    package = json.loads(read_all(ROOT / "examples/demo/messenger/package.json"))
+    return [*package["dependencies"], *package["devDependencies"]]
+
+
 INSTALLED = {
     "install_requires": named(setup_cfg("options", "install_requires")),
     "service": named(setup_cfg("options.extras_require", "service")),
     "passkeys": named(setup_cfg("options.extras_require", "passkeys")),
     "test": named(setup_cfg("options.extras_require", "test")),
     "requirements/*.in": named(read_all(*(ROOT / "requirements").glob("*.in"))),
+    "npm": packages_of_npm(),
     "Debian": packages_of_debian(),
 }
 

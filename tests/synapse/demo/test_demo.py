@@ -1,6 +1,7 @@
 """`make demo`: all of it comes up, keeps guests from starting anything, and leaves nothing behind."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -11,8 +12,9 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from playwright.sync_api import expect
 
-from examples.demo import proxy
+from examples.demo import antivirus, proxy, scanner
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
@@ -26,13 +28,21 @@ from tests.services.demo import (
     the_doctor_finds_nothing_open,
     who_is_invited_comes_in_through_the_same_door,
 )
+from tests.services.demo_files import (
+    no_homeserver_takes_a_virus,
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can,
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure,
+    what_comes_from_another_homeserver_is_scanned_too,
+)
+from tests.services.newcomer import Newcomer
 from tests.services.processes import ROOT
 from tests.services.waiting import port_answers, wait_for
 
 pytestmark = pytest.mark.synapse
 
 CLOSED_TO_GUESTS = "room_closed_to_guests"
-PORTS = 9
+PORTS = 12
+WINDOW = {"width": 1000, "height": 700}
 
 
 def free_ports() -> int:
@@ -49,7 +59,16 @@ def started(tmp_path_factory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     port = free_ports()
     child = Child(
-        [sys.executable, "-m", "examples.demo", "--folder", folder / "demo", "--port", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "examples.demo",
+            "--folder",
+            folder / "demo",
+            "--port",
+            str(port),
+            "--scanner",
+        ],
         log=folder / "output.log",
         env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
         cwd=ROOT,
@@ -60,6 +79,28 @@ def started(tmp_path_factory) -> Iterator[Demo]:
         yield Demo(child, json.loads(written.read_text(encoding="utf-8")))
     finally:
         child.stop(signal.SIGINT)
+
+
+@pytest.fixture
+def newcomer(started, browser_contexts):
+    """Makes one, who lets the certificate of the demo pass."""
+
+    def come(name: str) -> Newcomer:
+        context = browser_contexts(ignore_https_errors=True, locale="en", viewport=WINDOW)
+        return Newcomer(context, started.facts, name)
+
+    return come
+
+
+@pytest.fixture
+def screen(started) -> list[str]:
+    """The links that `make demo` shows in the end, in their order."""
+
+    def shown():
+        links = re.findall(r"^ +(https?://\S+)\n", started.child.log, re.MULTILINE)
+        return links if len(links) == 3 else None
+
+    return wait_for(shown, what="three links")
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -84,13 +125,71 @@ def test_the_whole_demo(started):
     written = Path(facts["ca_file"]).with_name("demo.json")
     assert written.stat().st_mode & 0o077 == 0  # it holds passwords
     everything_answers(demo)
+    the_messenger_is_served_under_its_policy(demo)
     guests_answer_and_agents_begin(demo)
-    an_invitation_by_mail_reaches_the_mailbox(demo)
+    an_invitation_of_the_agent_is_in_the_mailbox(demo)
     guests_find_closed_what_no_module_closes(demo)
     who_is_invited_comes_in_through_the_same_door(demo)
     nobody_names_another_identity_server(demo)
     the_doctor_finds_nothing_open(demo)
     an_operator_of_each_role_signs_in(demo)
+    no_homeserver_takes_a_virus(demo)
+    what_comes_from_another_homeserver_is_scanned_too(demo)
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can(demo)
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure(demo)
+
+
+def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, newcomer, screen):
+    agent = newcomer("nina")
+    agent.sign_up(screen[0], "nina@agents.example")
+    agent.open_messenger()
+    server_name = started.facts["homeservers"]["agents"]["server_name"]
+    agent.sign_in(f"@nina-agents.example:{server_name}")
+    agent.make_room("Atelier")
+    agent.write("Bonjour")
+    assert agent.refused == []
+
+
+def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, newcomer):
+    guest = newcomer("zoe")
+    user_id = guest.accept_invitation("zoe@association.example")
+    guest.open_messenger()
+    guest.sign_in(user_id)
+    room = guest.accept()
+    guest.write("Me voilà")
+    said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()["chunk"]
+    assert [(one["type"], one["sender"]) for one in said] == [("m.room.encrypted", user_id)]
+    assert guest.refused == []
+
+
+def test_the_last_link_opens_the_messenger_as_the_agent_of_the_demo(started, newcomer, screen):
+    ana, link = started.facts["users"]["agent"], screen[2]
+    someone = newcomer("ana")
+    someone.page.goto(link)
+    someone.sign_in(ana["user_id"], ana["password"])
+    someone.write("Bonjour")  # the room is open
+    assert someone.saves_what_it_sends("ordre.txt", b"du jour")
+    someone.page.set_viewport_size({"width": 390, "height": 800})
+    someone.page.goto(link)  # again: nothing is asked
+    someone.write("De retour")
+    mia = started.facts["users"]["mixed_agent"]
+    someone.page.goto(link.replace(quote(ana["user_id"]), quote(mia["user_id"])))
+    expect(someone.page.locator("#username")).to_have_value(mia["user_id"])
+    someone.page.evaluate("localStorage.run = 'of another start of the demo'")
+    someone.page.goto(link)
+    expect(someone.page.locator("#username")).to_have_value(ana["user_id"])
+    assert someone.refused == []
+
+
+def test_the_messenger_leads_to_no_homeserver_but_those_of_the_demo(started, newcomer):
+    someone = newcomer("max")
+    someone.page.goto(f"{started.facts['messenger']}?hs=https%3A%2F%2Fmatrix.invalid")
+    first = started.facts["homeservers"]["agents"]["client_url"]
+    expect(someone.page.get_by_label("Homeserver")).to_have_value(first)
+
+
+def test_ctrl_c_ends_it_all(started):
+    demo = started
     folder = Path(demo.facts["ca_file"]).parent
     assert len(processes_of(folder)) > 4
     assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
@@ -99,9 +198,12 @@ def test_the_whole_demo(started):
 
 
 def shape_is_as_promised(facts):
-    own = {"guichet", "console", "mailbox", "ca_file", "proxy"}
-    assert set(facts) == own | {"homeservers", "users", "room", "operators", "domain_request"}
-    assert facts["proxy"] is True  # the suite installs nginx
+    own = {"guichet", "console", "mailbox", "ca_file", "homeservers", "users", "room", "operators"}
+    parts = {"proxy", "messenger", "antivirus", "scanner"}
+    assert set(facts) == own | parts | {"domain_request"}
+    assert facts["proxy"] is facts["antivirus"] is True  # the suite installs nginx and clamd
+    assert facts["messenger"], "make .venv-messenger/.ready"  # likewise
+    assert facts["scanner"] is True, "make .venv-scanner/.ready"
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
     for homeserver in facts["homeservers"].values():
@@ -116,10 +218,13 @@ def shape_is_as_promised(facts):
 def everything_answers(demo):
     facts = demo.facts
     assert demo.get(f"{facts['guichet']}/readyz").ok
-    assert demo.get(facts["mailbox"]).json() == []
     assert demo.get(f"{facts['guichet']}/_matrix/identity/versions").ok
     for homeserver in facts["homeservers"].values():
-        assert demo.get(f"{homeserver['client_url']}/_matrix/client/versions").ok
+        door = homeserver["client_url"]
+        assert demo.get(f"{door}/_matrix/client/versions").ok
+        # Clients follow it: if it named another door, they would go round what the proxy closes.
+        told = demo.get(f"{door}/.well-known/matrix/client").json()
+        assert told["m.homeserver"]["base_url"] == f"{door}/"
     for user in facts["users"].values():
         client_url = facts["homeservers"][user["homeserver"]]["client_url"]
         asked = {
@@ -129,6 +234,25 @@ def everything_answers(demo):
         }
         answer = requests.post(f"{client_url}{CLIENT}/login", json=asked, timeout=60)
         assert answer.ok, answer.text
+
+
+def the_messenger_is_served_under_its_policy(demo):
+    url = demo.facts["messenger"]
+    doors = [each["client_url"] for each in demo.facts["homeservers"].values()]
+    assert demo.get(f"{url}config.json").json()["homeservers"] == doors
+    page = demo.get(url)
+    assert page.headers["Content-Type"] == "text/html"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    policy = dict(
+        part.strip().split(" ", 1) for part in page.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert policy["connect-src"].split() == ["'self'", *doors]
+    for file, kind in (("olm.wasm", "application/wasm"), ("app.js", "application/javascript")):
+        answer = demo.get(url + file)
+        assert answer.headers["Content-Type"] == kind
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def guests_answer_and_agents_begin(demo):
@@ -148,35 +272,28 @@ def guests_answer_and_agents_begin(demo):
     assert joined.ok, joined.text
 
 
-def an_invitation_by_mail_reaches_the_mailbox(demo):
-    user, guichet = demo.facts["users"]["agent"], demo.facts["guichet"]
-    rule = {"type": "im.vector.room.access_rules", "content": {"rule": "unrestricted"}}
-    made = demo.ask(
-        "agent", "/createRoom", preset="private_chat", initial_state=[rule | {"state_key": ""}]
-    )
-    room = f"/rooms/{quote(made.json()['room_id'])}"
-    proof = demo.ask("agent", f"/user/{quote(user['user_id'])}/openid/request_token").json()
-    register = f"{guichet}/_matrix/identity/v2/account/register"
-    token = requests.post(register, json=proof, verify=demo.facts["ca_file"], timeout=60).json()
-    by_mail = {
-        "medium": "email",
-        "address": "lea.petit@asso.example",
-        "id_server": guichet.removeprefix("https://"),
-        "id_access_token": token["token"],
-    }
-    answer = demo.ask("agent", f"{room}/invite", **by_mail)
-    assert answer.ok, answer.text
+def an_invitation_of_the_agent_is_in_the_mailbox(demo):
     mails = wait_for(lambda: demo.get(demo.facts["mailbox"]).json(), what="the mail is there")
-    assert [mail["to"] for mail in mails] == ["lea.petit@asso.example"]
+    assert [mail["to"] for mail in mails] == ["zoe@association.example"]
 
 
-def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(proxy, "program", lambda: None)
     demo = TheDemo(tmp_path, 20_000)
     assert all(each.own_url == each.client_url for each in demo.homeservers)
-    demo.start_proxy()
-    assert demo.running == []
-    assert capsys.readouterr().err.count("nginx is not installed") == 1
+    assert demo.messenger is None
+    assert proxy.NOT_INSTALLED in demo.missing()
+
+
+def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(antivirus, "program", lambda: None)
+    assert antivirus.NOT_INSTALLED in TheDemo(tmp_path, 20_000).missing()
+
+
+def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(scanner, "READY", tmp_path / "missing")
+    *_, told = TheDemo(tmp_path, 20_000, with_scanner=True).missing()
+    assert told == "Encrypted files are not scanned, for want of: make .venv-scanner/.ready."
 
 
 def test_each_start_begins_afresh(tmp_path):
