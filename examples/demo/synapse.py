@@ -30,13 +30,15 @@ KEYS_OF_STRANGERS_CLOSED = {
         "per_cache_factors": {"does_pair_of_users_share_a_room_joined_or_invited": 0},
     },
 }
+# Agents find those of their homeserver; the module hides guests, and shows nobody to them.
+AGENTS_FOUND = {"user_directory": {"search_all_users": True}}
 KEYS: dict[str, dict[str, Any]] = {
-    "agent": {},
+    "agent": AGENTS_FOUND,
     "guest": DIRECTORY_CLOSED
     | PROFILES_CLOSED
     | KEYS_OF_STRANGERS_CLOSED
     | {"allow_profile_lookup_over_federation": False},
-    "by_person": PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
+    "by_person": AGENTS_FOUND | PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
 }
 UNLIMITED = {"per_second": 1000, "burst_count": 1000}  # people who try things out are quick
 

@@ -18,13 +18,13 @@ from examples.demo import antivirus, proxy, scanner
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
-from tests.services.children import Child
 from tests.services.demo import (
     CLIENT,
     Demo,
     an_operator_of_each_role_signs_in,
     guests_find_closed_what_no_module_closes,
     nobody_names_another_identity_server,
+    running,
     the_doctor_finds_nothing_open,
     who_is_invited_comes_in_through_the_same_door,
 )
@@ -36,49 +36,18 @@ from tests.services.demo_files import (
 )
 from tests.services.newcomer import Newcomer
 from tests.services.processes import ROOT
-from tests.services.waiting import port_answers, wait_for
+from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.synapse
 
 CLOSED_TO_GUESTS = "room_closed_to_guests"
-PORTS = 12
 WINDOW = {"width": 1000, "height": 700}
-
-
-def free_ports() -> int:
-    """The first of them. Above those that other tests take, below those the kernel gives out."""
-    return next(
-        first
-        for first in range(31_000, 32_700, PORTS)
-        if not any(port_answers(first + number) for number in range(PORTS))
-    )
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    port = free_ports()
-    child = Child(
-        [
-            sys.executable,
-            "-m",
-            "examples.demo",
-            "--folder",
-            folder / "demo",
-            "--port",
-            str(port),
-            "--scanner",
-        ],
-        log=folder / "output.log",
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
-        cwd=ROOT,
-    )
-    written = folder / "demo/demo.json"
-    try:
-        child.wait_until(written.exists, what="demo.json stands there", within=180)
-        yield Demo(child, json.loads(written.read_text(encoding="utf-8")))
-    finally:
-        child.stop(signal.SIGINT)
+    with running(tmp_path_factory.mktemp("demo"), "--scanner") as demo:
+        yield demo
 
 
 @pytest.fixture
