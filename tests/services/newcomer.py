@@ -51,6 +51,7 @@ class Newcomer:
         self.page.locator("[name=code]").fill(code)
         self._press("Continue")
         self._make_account()
+        self.page.locator("main summary").click()
         return USER_ID.findall(self.page.locator("main").inner_text())[0]
 
     def read_mail(self, address: str) -> str:
