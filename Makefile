@@ -6,12 +6,14 @@ SYNAPSE := .venv-synapse
 MUTANTS := .venv-mutants
 SYDENT := .venv-sydent
 MESSENGER := .venv-messenger
+SCANNER := .venv-scanner
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer libnss-wrapper
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer libnss-wrapper \
+	clamav-daemon clamdscan libmagic1 python3-olm
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_faketime = command -v faketime
@@ -23,6 +25,11 @@ FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 # It does not run here: its parser of settings and its judge of units are asked.
 FOUND_systemd = test -x /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator
+FOUND_clamav-daemon = command -v clamd || test -x /usr/sbin/clamd
+FOUND_clamdscan = command -v clamdscan
+FOUND_libmagic1 = ls /usr/lib/*/libmagic.so.1
+# For the scanner's environment, which is made of Debian's Python.
+FOUND_python3-olm = /usr/bin/python3 -c 'import olm'
 FOUND_lintian = command -v lintian
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
@@ -48,19 +55,21 @@ help:  ## Say what can be made
 run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9000")
 	@GUICHET_ENV_FILE= exec $(BIN)/guichet serve $(ARGS)
 
-demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000")
+demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000 --scanner")
 	@# Without npm's registry the demo starts all the same, and says so.
 	@$(MAKE) --silent $(MESSENGER)/.ready >/dev/null 2>&1 || true
+	@# What the scanner needs may be missing: the demo says so, and starts all the same.
+	@$(if $(findstring --scanner,$(ARGS)),$(MAKE) --silent $(SCANNER)/.ready >/dev/null 2>&1 || true)
 	@exec $(BIN)/python -m examples.demo $(ARGS)
 
 unit: $(VENV)/.test  ## Run the tests that need no server, in under half a minute: the loop to work in
 	@# Databases stand in memory, and the plugin for API documents stays out: it takes seconds to load.
 	PYTEST_DEBUG_TEMPROOT=$(wildcard /dev/shm) $(BIN)/pytest -p no:schemathesis --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
 
-test: debian $(VENV)/.test $(SYNAPSE)/.ready $(MESSENGER)/.ready  ## Run every test (STORY=invitations, or ARGS="-k mail")
+test: debian $(VENV)/.test $(SYNAPSE)/.ready $(MESSENGER)/.ready $(SCANNER)/.ready  ## Run every test (STORY=invitations, or ARGS="-k mail")
 	$(BIN)/pytest $(if $(STORY),$(STORIES)) $(or $(ARGS),$(EVERYTHING))
 
-coverage: debian $(VENV)/.test $(SYNAPSE)/.ready $(MESSENGER)/.ready  ## Measure which lines and branches the tests pass through (htmlcov/)
+coverage: debian $(VENV)/.test $(SYNAPSE)/.ready $(MESSENGER)/.ready $(SCANNER)/.ready  ## Measure which lines and branches the tests pass through (htmlcov/)
 	$(BIN)/coverage erase
 	@# If a test fails, what was measured is shown all the same.
 	$(BIN)/coverage run -m pytest $(or $(ARGS),$(EVERYTHING)); tested=$$?; \
@@ -109,12 +118,14 @@ export NEW_MIGRATION
 requirements: | $(BIN)/python  ## Pin the newest versions that fit setup.cfg, with their hashes
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==0.13.9
 	$(PIN) --extra service --extra passkeys setup.cfg requirements/build.in --output-file requirements/service.txt
+	@# What matrix-nio brings: the last release with a wheel, so that nothing is built here.
 	$(PIN) --extra service --extra passkeys --extra test --constraint requirements/service.txt \
-		setup.cfg requirements/build.in --output-file requirements/test.txt
+		--only-binary atomicwrites setup.cfg requirements/build.in --output-file requirements/test.txt
 	$(PIN) setup.cfg requirements/synapse.in --output-file requirements/synapse.txt
 	$(PIN) --constraint requirements/test.txt requirements/mutants.in --output-file requirements/mutants.txt
 	$(PIN) requirements/bench.in --output-file requirements/bench.txt
 	$(PIN) requirements/messenger.in --output-file requirements/messenger.txt
+	$(PIN) $(patsubst %,--no-emit-package %,python-olm cffi pycparser) requirements/scanner.in --output-file requirements/scanner.txt
 
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
@@ -143,7 +154,7 @@ deb: $(VENV)/.service  ## Build the Debian package into dist/, of what is commit
 export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])
 
 clean:  ## Remove what was installed and built; the data in var/ stays
-	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) $(SYDENT) $(MESSENGER) mutants build dist *.egg-info artefacts \
+	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) $(SYDENT) $(MESSENGER) $(SCANNER) mutants build dist *.egg-info artefacts \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
 
 # --- What the above stand on. Each leaves a file behind, so that it is done once.
@@ -177,6 +188,14 @@ $(MUTANTS)/.ready: requirements/mutants.txt requirements/test.txt setup.cfg pypr
 $(SYDENT)/.ready: requirements/bench.txt | $(BIN)/python
 	$(PYTHON) -m venv $(SYDENT)
 	$(SYDENT)/bin/python $(PIP) requirements/bench.txt
+	@touch $@
+
+# The scanner of `make demo` takes olm from Debian, for Debian's Python.
+$(SCANNER)/.ready: requirements/scanner.txt | $(BIN)/python
+	rm -rf $(SCANNER)
+	/usr/bin/python3 -m venv --system-site-packages --without-pip $(SCANNER)
+	$(SCANNER)/bin/python -c 'import olm'
+	PIP_PYTHON=$(SCANNER)/bin/python $(BIN)/python $(PIP) requirements/scanner.txt --no-deps
 	@touch $@
 
 # Synapse stands apart: it gets the base wheel alone, as on a homeserver.

@@ -14,6 +14,8 @@ PROFILES = "allow_profile_lookup_over_federation"
 # With key queries limited to users who share a room (MSC4263), Synapse caches who shares none and
 # does not update that when they do: this cache has to be off.
 SHARED_ROOMS_CACHED = "who_shares_no_room_is_remembered"
+# Without it, a search of people finds only those with whom one shares a room.
+ALL_ARE_FOUND = "people_search_finds_all"
 SHARED_ROOMS_CACHE = "does_pair_of_users_share_a_room_joined_or_invited"
 
 
@@ -48,7 +50,11 @@ class AgentsOnly(Part):
         try:
             config = self.api._hs.config  # noqa: SLF001  # said nowhere else
             limits = config.experimental.msc4263_limit_key_queries_to_users_who_share_rooms
+            people = config.userdirectory
             return {
+                ALL_ARE_FOUND: bool(
+                    people.user_directory_search_enabled and people.user_directory_search_all_users
+                ),
                 PROFILES: bool(config.federation.allow_profile_lookup_over_federation),
                 SHARED_ROOMS_CACHED: bool(
                     limits and config.caches.cache_factors.get(SHARED_ROOMS_CACHE) != 0

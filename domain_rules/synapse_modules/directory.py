@@ -1,7 +1,8 @@
 """Filters the search of the user directory: guests find nobody, and are not found.
 
 Nor are people found who set `im.vector.hide_profile` in their account data (the red list). Who
-knows their exact address finds them all the same, through Guichet.
+knows their exact address finds them all the same, through Guichet. Server administrators are
+accounts of programs, as Guichet's own, and no people to write to.
 """
 
 import json
@@ -121,7 +122,7 @@ class PeopleSearch(Part):
         # Until the list is read nobody is shown, since some people may be hidden.
         if self.red_list is None or found in self.red_list:
             return True
-        return self.cache.is_guest(found)
+        return found in self.cache.administrators or self.cache.is_guest(found)
 
     def _note_search(self, searcher: str) -> None:
         now_ms = self._now_ms()

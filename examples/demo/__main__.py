@@ -14,23 +14,36 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import authority, children, domain_request, messenger, people, proxy, screen
+from . import (
+    antivirus,
+    authority,
+    children,
+    domain_request,
+    messenger,
+    people,
+    proxy,
+    scanner,
+    screen,
+)
+from .antivirus import Antivirus
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
 from .messenger import Messenger
 from .operators import Operators
 from .people import Person
+from .proxy import Proxy
+from .scanner import Scanner
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
-PORTS = 11
+PORTS = 12
 CLASS_SOURCES = {"agents": "agent", "guests": "guest", "mixed": "by_person"}
 
 
 class Demo:
     """Sets up and runs all processes, in the order an operator would."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, with_scanner: bool = False) -> None:
         self.folder = folder
         self.running: list[Child] = []
         self._certificates = authority.make_certificates(folder, utc_now())
@@ -57,12 +70,25 @@ class Demo:
             port=port,
             client_url=self.messenger.link if self.messenger else None,
         )
-        self._proxy = nginx and proxy.Proxy(
-            nginx,
-            folder / "nginx",
-            (self.guests, self.mixed),
-            identity_server=self.guichet.name,
-            others=[self.messenger.server()] if self.messenger else [],
+        clamd = antivirus.program()
+        self._antivirus = Antivirus(clamd, folder / "clamd") if clamd else None
+        self._scanner, self._no_scanner = None, None
+        if with_scanner:
+            self._no_scanner = scanner.missing(nginx=bool(nginx), clamd=bool(clamd))
+        if with_scanner and self._antivirus and not self._no_scanner:
+            self._scanner = Scanner(
+                folder / "scanner", self._antivirus, self.agents, port=port + 10
+            )
+        self._proxy = (
+            Proxy(
+                nginx,
+                folder / "nginx",
+                (self.guests, self.mixed),
+                identity_server=self.guichet.name,
+                others=[part.server() for part in (self.messenger, self._scanner) if part],
+            )
+            if nginx
+            else None
         )
 
     def start(self) -> dict[str, Any]:
@@ -76,9 +102,11 @@ class Demo:
         self._stop(*self.running)
         screen.say("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
+        self._start_part(self._antivirus)
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
-        self.start_proxy()
+        self._start_part(self._proxy)
+        self._start_part(self._scanner)
         screen.say("The first people come…")
         return self._make_people()
 
@@ -113,18 +141,22 @@ class Demo:
         for homeserver in self.homeservers:
             homeserver.wait()
 
-    def start_proxy(self) -> None:
-        """Start nginx, if it is installed."""
-        if self._proxy:
-            nginx = self._proxy.start()
-            self.running.append(nginx)
-            nginx.wait_until(self._proxy.answers)
+    def _start_part(self, part: Proxy | Antivirus | Scanner | None) -> None:
+        """Start it, if this machine has it; `missing` tells if not."""
+        if part:
+            child = part.start()
+            self.running.append(child)
+            child.wait_until(part.answers)
 
     def missing(self) -> list[str]:
         """A line for each part that cannot be had on this machine."""
-        if not self._proxy:
-            return [proxy.NOT_INSTALLED]
-        return [] if self.messenger else [messenger.NOT_BUILT]
+        told = [
+            None if self._proxy else proxy.NOT_INSTALLED,
+            None if self.messenger or not self._proxy else messenger.NOT_BUILT,
+            None if self._antivirus else antivirus.NOT_INSTALLED,
+            self._no_scanner,
+        ]
+        return [line for line in told if line]
 
     def _configure(self) -> None:
         for homeserver, label in (
@@ -137,6 +169,7 @@ class Demo:
                 guichet_url=self.guichet.url,
                 credential=credential,
                 identity_server=self.guichet.name,
+                others=[self._antivirus.module(homeserver.folder)] if self._antivirus else [],
             )
         mixed = self.mixed.server_name
         self.guichet.open_domains(
@@ -178,6 +211,8 @@ class Demo:
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
             "messenger": self.messenger and self.messenger.url,
+            "antivirus": bool(self._antivirus),
+            "scanner": bool(self._scanner),
             "homeservers": {
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
@@ -194,10 +229,16 @@ class Demo:
     default=18400,
     show_default=True,
     type=click.IntRange(1024, 65000),
-    help="The first of eleven ports.",
+    help="The first of twelve ports.",
 )
-def demo(folder: Path, port: int) -> None:
-    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C.
+@click.option(
+    "--scanner",
+    "with_scanner",
+    is_flag=True,
+    help="Also run a scanner of encrypted files: docs/antivirus.md.",
+)
+def demo(folder: Path, port: int, *, with_scanner: bool) -> None:
+    """Run three Synapses with Guichet's module, nginx, clamd and Guichet, until Ctrl-C.
 
     Every start begins anew.
     """
@@ -206,14 +247,13 @@ def demo(folder: Path, port: int) -> None:
     try:
         _check(port)
         with DemoFolder(folder if folder.is_absolute() else ROOT / folder) as demo_folder:
-            _run(demo_folder, port)
+            _run(demo_folder, Demo(demo_folder.folder, port, with_scanner=with_scanner))
     except Failed as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(1)
 
 
-def _run(demo_folder: DemoFolder, port: int) -> None:
-    running = Demo(demo_folder.folder, port)
+def _run(demo_folder: DemoFolder, running: Demo) -> None:
     try:
         facts = running.start()
         facts |= {"domain_request": running.ask_for_a_domain()}

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,13 +30,15 @@ KEYS_OF_STRANGERS_CLOSED = {
         "per_cache_factors": {"does_pair_of_users_share_a_room_joined_or_invited": 0},
     },
 }
+# Agents find those of their homeserver; the module hides guests, and shows nobody to them.
+AGENTS_FOUND = {"user_directory": {"search_all_users": True}}
 KEYS: dict[str, dict[str, Any]] = {
-    "agent": {},
+    "agent": AGENTS_FOUND,
     "guest": DIRECTORY_CLOSED
     | PROFILES_CLOSED
     | KEYS_OF_STRANGERS_CLOSED
     | {"allow_profile_lookup_over_federation": False},
-    "by_person": PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
+    "by_person": AGENTS_FOUND | PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
 }
 UNLIMITED = {"per_second": 1000, "burst_count": 1000}  # people who try things out are quick
 
@@ -101,8 +104,15 @@ class Homeserver:
         answer = read_answer(requests.post(address, json=body, timeout=30))
         write_secret(self.token_file, answer["access_token"])
 
-    def load_module(self, *, guichet_url: str, credential: str, identity_server: str) -> None:
-        """Add the module to homeserver.yaml as an operator would, for the next start."""
+    def load_module(
+        self,
+        *,
+        guichet_url: str,
+        credential: str,
+        identity_server: str,
+        others: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Add the module to homeserver.yaml as an operator would, and others, for the next start."""
         write_secret(self.folder / "guichet_credential", credential)
         block = {
             "guichet_url": guichet_url,
@@ -114,7 +124,8 @@ class Homeserver:
         }
         module = {"module": "domain_rules.synapse_modules.Guichet", "config": block}
         self._write(
-            self._settings() | {"modules": [module], "default_identity_server": guichet_url}
+            self._settings()
+            | {"modules": [module, *others], "default_identity_server": guichet_url}
         )
 
     def admin(self, method: str, path: str, **how: Any) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def _welcome(frame: Frame) -> EmailMessage:
         address=frame.to,
         server=ORGANISATION,
         client_url=NOWHERE,
+        phone_url=NOWHERE,
         rooms=(),
         more=0,
         sponsor=None,

@@ -362,8 +362,8 @@ def move_delivery(
     return rows.update(session, row, own, delivery=to, **values) > 0
 
 
-def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
-    """The facts (names and pictures) of each room that a person reached by accepting invitations.
+def find_taken_up(session: Session, address: str, user_id: str) -> dict[str, dict[str, Any]]:
+    """The rooms that a person reached by accepting invitations: {ID: facts (names and pictures)}.
 
     The room of the oldest invitation comes first.
     """
@@ -376,7 +376,7 @@ def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str
         )
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
     )
-    return list({row.room_id: row.facts for row in found}.values())
+    return {row.room_id: row.facts for row in found}
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from identity.accounts.models import Account
 from identity.homeservers import models as homeservers
-from identity.homeservers.clients import client_link
+from identity.homeservers.clients import client_link, phone_link
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import MailKind, MailTurn, NoLongerWanted
 from identity.sign_up.models import State, VerificationRequest
@@ -23,6 +23,7 @@ def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
         raise NoLongerWanted
     homeserver = homeservers.find(session, account.homeserver)
     facts = welcomes.welcome_of(session, turn.rules, account)
+    person = {"user_id": account.user_id, "room_id": facts.room_id}
     return compose(
         "welcome",
         frame,
@@ -30,7 +31,8 @@ def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
         user_id=account.user_id,
         address=account.address,
         server=homeserver.label if homeserver else account.homeserver,
-        client_url=client_link(homeserver, turn.settings),
+        client_url=client_link(homeserver, turn.settings, **person),
+        phone_url=phone_link(homeserver, turn.settings, **person),
         **vars(facts.naming(MAX_ROOMS)),
     )
 

@@ -16,10 +16,14 @@ MAX_ROOM_NAME = 60  # characters of a name somebody chose
 
 @dataclass(frozen=True)
 class Welcome:
-    """`rooms` are names, `more` counts the others; `sponsor` and the end are those of a guest."""
+    """`rooms` are names, `more` counts the others; `sponsor` and the end are those of a guest.
+
+    `room_id`: of the newest invitation, from which the person most probably comes.
+    """
 
     rooms: tuple[str, ...] = ()
     more: int = 0
+    room_id: str | None = None
     sponsor: str | None = None
     access_ends_at: datetime | None = None
 
@@ -31,12 +35,13 @@ class Welcome:
 
 def welcome_of(session: Session, rules: RuleSet, account: Account) -> Welcome:
     """The welcome of an account. It names rooms, so show it only to the verified owner."""
-    facts = third_party_invitations.find_taken_up(session, account.address, account.user_id)
-    names = [_name(each) for each in facts]
+    found = third_party_invitations.find_taken_up(session, account.address, account.user_id)
+    names = [_name(facts) for facts in found.values()]
     named = tuple(dict.fromkeys(name for name in names if name))[:MAX_ROOMS]
     return Welcome(
         rooms=named,
         more=len([name for name in names if name not in named]),
+        room_id=next(reversed(found), None),
         sponsor=_person(session, rules, account.sponsor),
         access_ends_at=account.access_ends_at,
     )

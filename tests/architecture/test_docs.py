@@ -93,6 +93,14 @@ def test_every_path_of_code_that_a_page_names_is_there(page):
     assert not [path for path in named if not (ROOT / path).exists()]
 
 
+def test_each_promise_of_the_first_documents_has_its_test():
+    named = re.findall(r"^\|.*\| `(test_[a-g]_\w+)` \|$", read("docs/testing.md"), re.MULTILINE)
+    tests = re.findall(
+        r"^def (test_\w+)", read("tests/synapse/systems/test_systems.py"), re.MULTILINE
+    )
+    assert sorted(named) == sorted(tests)
+
+
 def test_the_samples_start_what_there_is():
     for unit in (ROOT / "deploy/systemd").glob("*.service"):
         command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)

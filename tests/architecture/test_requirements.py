@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PINS = ("service", "test", "synapse", "mutants", "bench", "messenger")
+PINS = ("service", "test", "synapse", "mutants", "bench", "messenger", "scanner")
 PIN = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
 
 

@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,12 @@ from urllib.parse import quote
 import pyotp
 import requests
 
+from examples.demo.__main__ import PORTS
+
 from .children import Child
-from .waiting import wait_for
+from .person import Person
+from .processes import ROOT
+from .waiting import free_ports, wait_for
 
 CLIENT = "/_matrix/client/v3"
 
@@ -43,8 +50,44 @@ class Demo:
             timeout=60,
         )
 
+    def browser(self) -> Person:
+        """Somebody on Guichet's pages."""
+        session = requests.Session()
+        session.trust_env, session.verify = False, self.facts["ca_file"]
+        return Person(self.facts["guichet"], session=session)
+
+    def mail_to(self, address: str, subject: str = "") -> dict[str, Any]:
+        """The newest mail to an address whose subject has this word, once it is there."""
+
+        def found() -> dict[str, Any] | None:
+            mails = self.get(self.facts["mailbox"]).json()
+            return next(
+                (each for each in mails if each["to"] == address and subject in each["subject"]),
+                None,
+            )
+
+        return wait_for(found, what=f"a mail to {address}")
+
     def get(self, url: str) -> requests.Response:
         return requests.get(url, verify=self.facts["ca_file"], timeout=60)
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Demo]:
+    """`make demo` in a folder, until the block ends."""
+    where = ("--folder", folder / "demo", "--port", str(free_ports(PORTS)))
+    child = Child(
+        [sys.executable, "-m", "examples.demo", *where, *options],
+        log=folder / "output.log",
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
+        cwd=ROOT,
+    )
+    written = folder / "demo/demo.json"
+    try:
+        child.wait_until(written.exists, what="demo.json stands there", within=180)
+        yield Demo(child, json.loads(written.read_text(encoding="utf-8")))
+    finally:
+        child.stop(signal.SIGINT)
 
 
 def an_operator_of_each_role_signs_in(demo):
@@ -165,11 +208,13 @@ def the_doctor_finds_nothing_open(demo):
     found = wait_for(lambda: _all_closed(_doctor(demo), demo), what="the doctor finds nothing open")
     for each in ("guests", "mixed"):
         assert "the proxy refuses other identity servers" in found[each]
+    for each in ("agents", "mixed"):
+        assert "agents find each other in the people search" in found[each]
 
 
 def _all_closed(found, demo):
-    """What was told of each homeserver with guests; nothing while something is to be mended."""
-    told = {each: demo.facts["homeservers"][each]["server_name"] for each in ("guests", "mixed")}
+    """What was told of each homeserver; nothing while something is to be mended."""
+    told = {name: each["server_name"] for name, each in demo.facts["homeservers"].items()}
     states = {one["state"] for one in found if one["what"] in told.values()}
     if states != {"ok"}:
         return None

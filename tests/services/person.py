@@ -1,6 +1,7 @@
 """A person with a browser without JavaScript: reads pages, fills in forms, presses buttons."""
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 
 import requests
@@ -43,14 +44,20 @@ class Person:
         self.page = self.session.get(address, timeout=60)
         return self.page
 
-    def send(self, action: str | None = None, **fields: str) -> requests.Response:
-        """Fill in and send the form whose action ends like this, or the first."""
+    def send(
+        self,
+        action: str | None = None,
+        *,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        **fields: str,
+    ) -> requests.Response:
+        """Fill in and send the form whose action ends like this, or the first. `files`: name and content."""
         forms = Forms(self.page.text).found
         path, given = next(
             f for f in forms if action is None or f[0].split("?")[0].endswith(action)
         )
         address = self.url + path if path.startswith("/") else path or self.page.url
-        self.page = self.session.post(address, data=given | fields, timeout=60)
+        self.page = self.session.post(address, data=given | fields, files=files, timeout=60)
         return self.page
 
     def ask(self, address: str) -> requests.Response:

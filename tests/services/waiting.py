@@ -26,8 +26,8 @@ BLOCKS = [*range(12_000, 31_000, BLOCK)]
 _claims: list[socket.socket] = []
 
 
-def _ports() -> Iterator[int]:
-    """Never one twice, and none that another process of a suite on this machine may take.
+def _blocks() -> Iterator[int]:
+    """The first of each: never one twice, and none that another process of a suite on this machine may take.
 
     Also none whose server is down for a while: a look at the port alone would take that for free. Whoever has a
     name among the abstract sockets has the block of that name, until the process ends.
@@ -42,6 +42,11 @@ def _ports() -> Iterator[int]:
                 raise
             continue
         _claims.append(claim)
+        yield first
+
+
+def _ports() -> Iterator[int]:
+    for first in _blocks():
         yield from range(first, first + BLOCK)
 
 
@@ -65,12 +70,25 @@ def free_port() -> int:
         with _one_at_a_time:
             port = next(_numbers, None)
         assert port is not None, "other suites on this machine have every port"
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if _is_free(port):
             return port
+
+
+def free_ports(number: int) -> int:
+    """The first of so many in a row: of a block of their own, so at most `BLOCK`."""
+    free = (first for first in _blocks() if all(_is_free(first + each) for each in range(number)))
+    first = next(free, None)
+    assert first is not None, "other suites on this machine have every port"
+    return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def wait_for(

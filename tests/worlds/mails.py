@@ -168,6 +168,12 @@ def change_notice(**other):
     return lambda of: compose("change_notice", of, **facts)
 
 
+PHONE_URL = (
+    "https://mobile.element.io/element/?account_provider=agent.education.example"
+    "&login_hint=mxid:%40camille.durand-ac-rouen.example%3Aagent.education.example"
+)
+
+
 def welcome(**of_who_was_invited):
     return lambda of: compose(
         "welcome",
@@ -176,7 +182,8 @@ def welcome(**of_who_was_invited):
         user_id="@camille.durand-ac-rouen.example:agent.education.example",
         address=of.to,
         server="Éducation",
-        client_url="https://app.example",
+        client_url="https://app.example/?user=%40camille.durand-ac-rouen.example%3Aagent.education.example",
+        phone_url=PHONE_URL,
         **vars(Welcome(**of_who_was_invited)),
     )
 

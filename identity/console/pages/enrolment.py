@@ -1,19 +1,14 @@
 """/admin/sign-in/enrol: an operator adds the authenticator app, and gets recovery codes."""
 
-from typing import Final
-
-import segno
 from flask import Response, request, url_for
-from markupsafe import Markup
 
 from identity.operators import factors, models as operators, sessions
+from identity.web.pictures import qr_code
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
 from . import operator_session
 from .frame import factor_fault, form, go_to, go_to_sign_in, screen, show
-
-QR_PIXELS: Final = 5  # of one module
 
 
 @screen("/sign-in/enrol", None)
@@ -57,15 +52,12 @@ def _enrol_page(faults: list[Fault] | None = None) -> Response:
     if secret is None:
         return go_to("second_factor")
     issuer = f"{services.settings.service_name} console"
-    code = segno.make(
-        factors.provisioning_uri(secret, account=who.name, issuer=issuer), micro=False
-    )
-    picture = code.svg_inline(scale=QR_PIXELS, dark="#000", light="#fff", omitsize=False)
+    uri = factors.provisioning_uri(secret, account=who.name, issuer=issuer)
     groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
     return show(
         "enrol",
         faults=faults or (),
-        picture=Markup(picture),  # noqa: S704  drawn here, of nothing that was typed
+        picture=qr_code(uri),
         secret=" ".join(groups),
         action=url_for("console.confirm_enrolment"),
     )

@@ -22,6 +22,8 @@ FOREIGN_REASON = "foreign_identity_server"
 PROFILES = "allow_profile_lookup_over_federation"
 REMEMBERED = "who_shares_no_room_is_remembered"
 FORGETTING = "caches: {per_cache_factors: {does_pair_of_users_share_a_room_joined_or_invited: 0}}"
+ALL_ARE_FOUND = "people_search_finds_all"
+FINDING_ALL = "user_directory: {enabled: true, search_all_users: true}"
 KEYS = "experimental_features: {msc4263_limit_key_queries_to_users_who_share_rooms: true}"
 
 
@@ -73,20 +75,21 @@ def check_proxy(
     class_source: str,
     token: str | None,
 ) -> Iterator[Finding]:
-    """Check the proxy, the devices shown and the module's settings of a homeserver with guests.
+    """Check the proxy, the devices shown and the settings that the module tells.
 
-    `talk` uses the URL that Guichet has, `clients` the `url` that Matrix clients are sent to.
+    `talk` uses the URL that Guichet has, `clients` the `url` that Matrix clients are sent to. On a
+    homeserver of agents alone there is nothing to close, only people to be found.
     """
-    if class_source == "agent":
-        return
-    if url is not None:
-        refusals = _refusals(clients, name, url)
-        yield from findings_or_silence(name, "silent_proxy", refusals, url=url)
-    elif token is not None:
-        yield found(name, State.ATTENTION, "clients_unknown")
+    if class_source != "agent":
+        if url is not None:
+            refusals = _refusals(clients, name, url)
+            yield from findings_or_silence(name, "silent_proxy", refusals, url=url)
+        elif token is not None:
+            yield found(name, State.ATTENTION, "clients_unknown")
+        if token is not None:
+            yield from findings_or_silence(name, "silent_devices", _keys(talk, name, token))
     if token is not None:
-        yield from findings_or_silence(name, "silent_devices", _keys(talk, name, token))
-        settings = _settings(talk, name, token, of_guests=class_source == "guest")
+        settings = _settings(talk, name, token, class_source)
         yield from findings_or_silence(name, "silent_settings", settings)
 
 
@@ -126,15 +129,21 @@ def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
         yield found(name, State.OK, "devices")
 
 
-def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> Iterator[Finding]:
-    """Ask our module for settings of its Synapse that no other request shows."""
+def _settings(talk: JsonClient, name: str, token: str, class_source: str) -> Iterator[Finding]:
+    """Ask our module for settings of its Synapse that no other request shows.
+
+    What an older module does not tell is not judged.
+    """
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     settings = answer.body if answer and answer.status == OK else {}
     if settings.get(REMEMBERED) is True:
         yield found(name, State.FAILED, "devices_remembered", setting=FORGETTING)
-    if not of_guests:
-        return
-    if settings.get(PROFILES) is True:
+    if class_source != "guest":
+        if settings.get(ALL_ARE_FOUND) is False:
+            yield found(name, State.ATTENTION, "colleagues_not_found", setting=FINDING_ALL)
+        elif settings.get(ALL_ARE_FOUND) is True:
+            yield found(name, State.OK, "colleagues_found")
+    elif settings.get(PROFILES) is True:
         yield found(name, State.ATTENTION, "guest_profiles_open", setting=PROFILES)
     elif settings.get(PROFILES) is False:
         yield found(name, State.OK, "guest_profiles")

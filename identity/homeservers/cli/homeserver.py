@@ -128,6 +128,12 @@ def _warn_of_clear_text(made: Homeserver) -> None:
             f"Warning: {url} has no TLS. Whoever is on the way can read the tokens by which people of "
             f"{made.name} sign in to Guichet, and answer in its name."
         )
+    doors = {made.base_url, made.client_url, made.phone_url} - {None, made.url}
+    for url in sorted(each for each in doors if each and homeserver_changes.is_clear_text(each)):
+        print_message(
+            f"Warning: {url} has no TLS. Whoever is on the way can read the passwords that people of "
+            f"{made.name} type there."
+        )
 
 
 def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:

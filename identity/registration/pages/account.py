@@ -14,6 +14,7 @@ from identity.sign_up import service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.web import browser_cookie
+from identity.web.pictures import qr_code
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.request_record import about_address
@@ -123,7 +124,11 @@ def account_done(n: int) -> Response:
     if created is None:  # created in another browser, or deleted since
         return render_page("link_used", same=False, n=n, token="", address=address)
     return render_page(
-        "account_done", address=address, created=created, client_url=created.client_url
+        "account_done",
+        address=address,
+        created=created,
+        client_url=created.client_url,
+        picture=qr_code(created.phone_url) if created.phone_url else None,
     )
 
 

@@ -22,7 +22,7 @@ from identity.homeservers import (
     models as homeservers,
     standing as homeserver_standing,
 )
-from identity.homeservers.clients import client_link
+from identity.homeservers.clients import client_link, phone_link
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.registration import (
@@ -52,12 +52,17 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Created:
-    """An account that was created, as the welcome page shows it."""
+    """An account that was created, as the welcome page shows it.
+
+    Both links hold what their templates ask for; `fills_user_id`: whether the first holds the user ID.
+    """
 
     user_id: str
     homeserver_name: str
     homeserver_label: str
     client_url: str
+    phone_url: str | None
+    fills_user_id: bool
     welcome: Welcome
 
 
@@ -239,10 +244,16 @@ def _lane_of_probe(
 
 def _created(services: Services, session: Session, account: Account) -> Created:
     homeserver = homeservers.find(session, account.homeserver)
+    welcome = welcomes.welcome_of(session, services.rules.current(), account)
+    person = {"user_id": account.user_id, "room_id": welcome.room_id}
+    client_url = client_link(homeserver, services.settings, **person)
     return Created(
         user_id=account.user_id,
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
-        client_url=client_link(homeserver, services.settings),
-        welcome=welcomes.welcome_of(session, services.rules.current(), account),
+        client_url=client_url,
+        phone_url=phone_link(homeserver, services.settings, **person),
+        fills_user_id=client_url
+        != client_link(homeserver, services.settings, room_id=welcome.room_id),
+        welcome=welcome,
     )

@@ -14,6 +14,7 @@ URL = "https://matrix.guests.example/"
 FOREIGN = Answer(403, {"errcode": "M_FORBIDDEN", "org.guichet.reason": "foreign_identity_server"})
 SILENT = Answer(0, {})  # in place of any answer
 PROFILES = "allow_profile_lookup_over_federation"
+SEARCH = homeserver_proxy.ALL_ARE_FOUND
 
 
 @dataclass
@@ -23,7 +24,9 @@ class Homeserver:
     bind: Answer | None = FOREIGN
     alias: Answer | None = field(default_factory=lambda: Answer(401, {}))
     keys: Answer | None = field(default_factory=lambda: Answer(200, {"device_keys": {}}))
-    module: Answer | None = field(default_factory=lambda: Answer(200, {PROFILES: False}))
+    module: Answer | None = field(
+        default_factory=lambda: Answer(200, {PROFILES: False, SEARCH: True})
+    )
     well_known: Answer | None = field(
         default_factory=lambda: Answer(200, {"m.homeserver": {"base_url": URL}})
     )
@@ -60,9 +63,10 @@ def worst(findings: list[Finding]) -> list[Finding]:
 
 def test_where_all_is_closed_there_is_nothing_to_mend():
     assert [each.state for each in look(Homeserver())] == [State.OK] * 4
-    assert [each.state for each in look(Homeserver(), "by_person")] == [State.OK] * 3
+    assert [each.state for each in look(Homeserver(), "by_person")] == [State.OK] * 4
     assert [each.state for each in look(Homeserver(), token=None)] == [State.OK] * 2
-    assert look(Homeserver(bind=None), "agent") == []
+    assert [each.state for each in look(Homeserver(bind=None), "agent")] == [State.OK]
+    assert look(Homeserver(bind=None), "agent", token=None) == []
 
 
 @pytest.mark.parametrize("source", ["guest", "by_person"])
@@ -101,6 +105,18 @@ def test_what_only_our_module_knows_of_is_told():
     assert finding.state is State.FAILED
     assert "per_cache_factors" in finding.fix
     assert len(look(Homeserver(module=Answer(200, {"revision": 3})))) == len(look(Homeserver())) - 1
+
+
+@pytest.mark.parametrize("source", ["agent", "by_person"])
+def test_agents_who_do_not_find_each_other_are_told_with_the_key(source):
+    [finding] = worst(look(Homeserver(module=Answer(200, {SEARCH: False})), source))
+    assert "user_directory: {enabled: true, search_all_users: true}" in finding.fix
+    assert worst(look(Homeserver(module=Answer(200, {SEARCH: False})), "guest")) == []
+
+
+@pytest.mark.parametrize("older", [{"revision": 3}, {SEARCH: None}])
+def test_what_an_older_module_does_not_tell_is_not_judged(older):
+    assert look(Homeserver(module=Answer(200, older)), "agent") == []
 
 
 @pytest.mark.parametrize(

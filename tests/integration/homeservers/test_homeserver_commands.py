@@ -209,3 +209,48 @@ def test_an_unknown_homeserver_is_answered_with_close_names(federation):
     result = federation("homeserver", "show", "educaton.example", ends=1)
     assert "education.example" in result.stderr
     assert not result.stdout
+
+
+LINKS = {
+    "base_url": "https://clients.example",
+    "client_url": "https://chat.example/?hs={homeserver_url}&user={user_id}",
+    "phone_url": "https://m.example/?login_hint=mxid:{user_id}",
+}
+
+
+def test_links_to_clients_are_kept_as_templates_and_can_be_cleared(run):
+    options = [part for name, url in LINKS.items() for part in (f"--{name.replace('_', '-')}", url)]
+    added = run.json("homeserver", "add", EDUCATION, *URL, *options)["homeserver"]
+    assert {name: added[name] for name in LINKS} == LINKS
+    clear = [part for name in LINKS for part in ("--clear", name.replace("_", "-"))]
+    shown = run.json("homeserver", "set", EDUCATION, *clear)["homeserver"]
+    assert {shown[name] for name in LINKS} == {None}
+    run("homeserver", "set", EDUCATION, *options)
+    shown = run.json("homeserver", "show", EDUCATION)
+    assert {name: shown[name] for name in LINKS} == LINKS
+
+
+@pytest.mark.parametrize(
+    ("option", "url", "why"),
+    [
+        ("--base-url", "https://clients.example/a", "the base URL must begin with"),
+        ("--client-url", "https://chat.example/?u={name}", "the client URL knows no {name}"),
+        ("--phone-url", "https://{server_name}/", "the phone URL takes placeholders only behind"),
+        ("--phone-url", "javascript:alert(1)", "the phone URL must begin with"),
+    ],
+)
+def test_what_is_no_door_and_no_template_is_refused(run, option, url, why):
+    assert why in run("homeserver", "add", EDUCATION, *URL, option, url, ends=1).stderr
+    run("homeserver", "add", EDUCATION, *URL)
+    before = run.json("homeserver", "show", EDUCATION)
+    assert why in run("homeserver", "set", EDUCATION, option, url, ends=1).stderr
+    assert run.json("homeserver", "show", EDUCATION) == before
+
+
+@pytest.mark.parametrize("option", ["--base-url", "--client-url", "--phone-url"])
+def test_where_passwords_are_typed_without_tls_there_is_a_warning(run, option):
+    added = run("homeserver", "add", EDUCATION, *URL, option, "http://chat.example")
+    assert "http://chat.example has no TLS" in added.stderr
+    assert "passwords" in added.stderr
+    added = run("homeserver", "add", GUESTS, *URL, option, "http://localhost:8008")
+    assert "no TLS" not in added.stderr

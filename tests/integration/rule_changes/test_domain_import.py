@@ -174,3 +174,18 @@ def test_a_list_needs_a_homeserver_and_a_federation_takes_none(federation):
         path = federation.file(name, content)
         assert "--homeserver" in federation("domain", "import", path, *options, ends=2).stderr
     assert federation.json("domain", "list")["revision"] == 1
+
+
+def test_links_to_clients_come_with_the_file_and_are_checked(federation):
+    template = "https://chat.example/?hs={homeserver_url}"
+    links = f"    base_url: https://clients.example\n    client_url: {template}\n"
+    links += "    phone_url: 'https://m.example/?u={name}'\n"
+    text = YAML.replace("    label: Intérieur\n", "    label: Intérieur\n" + links)
+    path = federation.file("federation.yaml", text)
+    refused = federation("domain", "import", path, ends=1)
+    assert "the phone URL knows no {name}" in refused.stderr
+    federation("homeserver", "show", "interieur.example", ends=1)
+    imported(federation, "federation.yaml", text.replace("{name}", "{user_id}"))
+    shown = federation.json("homeserver", "show", "interieur.example")
+    assert (shown["base_url"], shown["client_url"]) == ("https://clients.example", template)
+    assert shown["phone_url"] == "https://m.example/?u={user_id}"

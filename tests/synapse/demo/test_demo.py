@@ -14,56 +14,40 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from examples.demo import proxy
+from examples.demo import antivirus, proxy, scanner
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
-from tests.services.children import Child
 from tests.services.demo import (
     CLIENT,
     Demo,
     an_operator_of_each_role_signs_in,
     guests_find_closed_what_no_module_closes,
     nobody_names_another_identity_server,
+    running,
     the_doctor_finds_nothing_open,
     who_is_invited_comes_in_through_the_same_door,
 )
+from tests.services.demo_files import (
+    no_homeserver_takes_a_virus,
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can,
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure,
+    what_comes_from_another_homeserver_is_scanned_too,
+)
 from tests.services.newcomer import Newcomer
 from tests.services.processes import ROOT
-from tests.services.waiting import port_answers, wait_for
+from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.synapse
 
 CLOSED_TO_GUESTS = "room_closed_to_guests"
-PORTS = 11
 WINDOW = {"width": 1000, "height": 700}
-
-
-def free_ports() -> int:
-    """The first of them. Above those that other tests take, below those the kernel gives out."""
-    return next(
-        first
-        for first in range(31_000, 32_700, PORTS)
-        if not any(port_answers(first + number) for number in range(PORTS))
-    )
 
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    port = free_ports()
-    child = Child(
-        [sys.executable, "-m", "examples.demo", "--folder", folder / "demo", "--port", str(port)],
-        log=folder / "output.log",
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"},
-        cwd=ROOT,
-    )
-    written = folder / "demo/demo.json"
-    try:
-        child.wait_until(written.exists, what="demo.json stands there", within=180)
-        yield Demo(child, json.loads(written.read_text(encoding="utf-8")))
-    finally:
-        child.stop(signal.SIGINT)
+    with running(tmp_path_factory.mktemp("demo"), "--scanner") as demo:
+        yield demo
 
 
 @pytest.fixture
@@ -118,6 +102,10 @@ def test_the_whole_demo(started):
     nobody_names_another_identity_server(demo)
     the_doctor_finds_nothing_open(demo)
     an_operator_of_each_role_signs_in(demo)
+    no_homeserver_takes_a_virus(demo)
+    what_comes_from_another_homeserver_is_scanned_too(demo)
+    the_scanner_finds_in_encrypted_files_what_no_homeserver_can(demo)
+    the_scanner_passes_nothing_while_clamd_is_away_and_remembers_no_failure(demo)
 
 
 def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, newcomer, screen):
@@ -179,10 +167,12 @@ def test_ctrl_c_ends_it_all(started):
 
 
 def shape_is_as_promised(facts):
-    own = {"guichet", "console", "mailbox", "ca_file", "proxy", "messenger"}
-    assert set(facts) == own | {"homeservers", "users", "room", "operators", "domain_request"}
-    assert facts["proxy"] is True  # the suite installs nginx
+    own = {"guichet", "console", "mailbox", "ca_file", "homeservers", "users", "room", "operators"}
+    parts = {"proxy", "messenger", "antivirus", "scanner"}
+    assert set(facts) == own | parts | {"domain_request"}
+    assert facts["proxy"] is facts["antivirus"] is True  # the suite installs nginx and clamd
     assert facts["messenger"], "make .venv-messenger/.ready"  # likewise
+    assert facts["scanner"] is True, "make .venv-scanner/.ready"
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
     for homeserver in facts["homeservers"].values():
@@ -260,10 +250,19 @@ def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatc
     monkeypatch.setattr(proxy, "program", lambda: None)
     demo = TheDemo(tmp_path, 20_000)
     assert all(each.own_url == each.client_url for each in demo.homeservers)
-    demo.start_proxy()
-    assert demo.running == []
     assert demo.messenger is None
-    assert demo.missing() == [proxy.NOT_INSTALLED]
+    assert proxy.NOT_INSTALLED in demo.missing()
+
+
+def test_without_clamd_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(antivirus, "program", lambda: None)
+    assert antivirus.NOT_INSTALLED in TheDemo(tmp_path, 20_000).missing()
+
+
+def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(scanner, "READY", tmp_path / "missing")
+    *_, told = TheDemo(tmp_path, 20_000, with_scanner=True).missing()
+    assert told == "Encrypted files are not scanned, for want of: make .venv-scanner/.ready."
 
 
 def test_each_start_begins_afresh(tmp_path):

@@ -15,7 +15,7 @@ from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.findings import State
 from identity.core.http_client import JsonClient
-from identity.health.checks import exposure as homeserver_doors
+from identity.health.checks import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
 from identity.invitations import service as invitations
 from identity.invitations.models import ThirdPartyInvitation
 from tests.services.guichet_synapse import CLIENT
@@ -211,6 +211,15 @@ def test_without_guichet_nobody_comes_in_and_no_address_is_logged(ours, invite):
 
 def test_the_doctor_finds_its_doors_closed_and_the_revision_it_decides_by(ours):
     assert looked_at(ours) == []
+
+
+def test_the_doctor_names_the_key_without_which_agents_do_not_find_each_other(ours):
+    facts = {"class_source": "agent", "token": ours.homeserver.admin_token, "url": None}
+    name = ours.homeserver.server_name
+    with JsonClient(ours.homeserver.url) as talk:
+        [finding] = homeserver_proxy.check_proxy(talk, talk, name, **facts)
+    assert finding.state is State.ATTENTION
+    assert "search_all_users: true" in finding.fix
 
 
 def test_beside_the_authentication_service_synapse_starts_and_says_what_is_not_enforced(door):

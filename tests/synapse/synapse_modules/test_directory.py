@@ -67,6 +67,7 @@ def test_guests_find_nobody_and_are_not_found_and_who_hides_is_hidden(homeserver
     wait_for(lambda: zoe.user_id in found_by(ana), what="an agent finds another")
     assert gil.user_id not in found_by(ana)
     assert found_by(gil) == set()
+    assert ana.finds("guichet-admin") == set()  # the administrator, as whom Guichet calls
 
     hide(zoe, hidden=True)
     wait_for(lambda: zoe.user_id not in found_by(ana), what="who hides is hidden")
@@ -164,3 +165,4 @@ def test_the_doctor_looks_where_clients_are_sent(homeserver, told_guichet, proxy
     assert "the proxy refuses other identity servers" in closed
     assert "the proxy shows aliases and previews to agents alone" in closed
     assert "devices are shown to those who share a room" in closed
+    assert "agents find each other in the people search" in closed

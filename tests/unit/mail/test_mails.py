@@ -116,6 +116,7 @@ def test_a_name_can_add_neither_markup_nor_lines():
         address="a@b.example",
         server="S",
         client_url="https://c.example",
+        phone_url=None,
         **vars(Welcome(rooms=(nasty,))),
     )
     assert "<b>Ana" not in html_of(message)

@@ -53,7 +53,7 @@ REFUSED = [
     ("support_url", "javascript:alert(1)"),
     *(
         (name, f"https://{rest}")
-        for name in ("support_url", "client_url")
+        for name in ("support_url", "client_url", "phone_url")
         for rest in (
             *("me:password@example.org", "example.org\\@evil.example", 'example.org/"onclick=x'),
             *("example.org/<script>", "a..b", "exa%20mple.org", "0.0.0.0", "[::1", "-a.example"),
@@ -81,6 +81,9 @@ REFUSED = [
     ("client_url", "vbscript:x"),
     ("client_url", "//app.example.org"),
     ("client_url", "https://app.example.org:123456"),
+    ("client_url", "https://app.example.org/?user={name}"),
+    ("phone_url", "https://{server_name}/"),
+    ("phone_url", "tel:+33100000000"),
     ("server_name", "https://guichet.example.org"),
     ("server_name", "guichet example"),
     ("server_name", "guichet_example.org"),
@@ -179,6 +182,8 @@ TAKEN = [
     ("trusted_proxies", "10.0.0.0/8,172.16.0.0/12,12.0.0.0/8"),
     ("support_url", "HTTPS://example.org/help"),
     ("client_url", "http://127.0.0.1:8080/#/login"),
+    ("client_url", "https://app.example.org/?hs={homeserver_url}#/room/{room_id}"),
+    ("phone_url", "https://m.example.org/?server={server_name}&login_hint=mxid:{user_id}"),
     ("server_name", "guichet.example.org:8448"),
     ("server_name", "10.0.0.5:8090"),
     ("server_name", "[2001:db8::1]:8448"),

@@ -133,6 +133,13 @@ def test_an_exempt_account_finds_everybody(process):
     assert finds(part, BOSS) == {ANA, ZOE, BOSS, GIL, STRANGER}
 
 
+def test_an_administrator_of_the_server_is_found_by_no_colleague(process):
+    part = process()
+    part.cache.administrators = {ZOE}
+    assert finds(part, ANA) == {ANA, BOSS}
+    assert finds(part, ZOE) == {ANA, ZOE, BOSS, GIL, STRANGER}
+
+
 def test_a_row_costs_no_query(process):
     part = process()
     before = part.api.queries
