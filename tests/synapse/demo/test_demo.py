@@ -126,8 +126,14 @@ def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, n
     guest.sign_in(user_id)
     room = guest.accept()
     guest.write("Me voilà")
-    said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()["chunk"]
-    assert [(one["type"], one["sender"]) for one in said] == [("m.room.encrypted", user_id)]
+
+    def has_arrived() -> bool:  # from one homeserver to the other
+        said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()
+        return [(each["type"], each["sender"]) for each in said["chunk"]] == [
+            ("m.room.encrypted", user_id)
+        ]
+
+    wait_for(has_arrived, what="the agent has the message, encrypted")
     assert guest.refused == []
 
 
