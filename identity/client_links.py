@@ -13,6 +13,7 @@ from .checked_values import check_web_url
 PLACEHOLDERS: Final = ("homeserver_url", "server_name", "user_id", "room_id")
 """What can be filled in: the base URL for clients, the Matrix server name, `@local:server`, `!room`."""
 
+WRITTEN: Final = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
 BRACED: Final = re.compile(r"\{([^{}]*)\}")
 EXAMPLE: Final = "for example https://chat.example.org/?hs={homeserver_url}&user={user_id}"
 
@@ -25,8 +26,7 @@ def check_template(value: str) -> str:
     """
     for name in BRACED.findall(value):
         if name not in PLACEHOLDERS:
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise ValueError(f"knows no {{{name}}}: there are {known}, {EXAMPLE}")
+            raise ValueError(f"knows no {{{name}}}: there are {WRITTEN}, {EXAMPLE}")
     page = re.split(r"[?#]", value, maxsplit=1)[0]
     if BRACED.search(page):
         raise ValueError(f"takes placeholders only behind ? or #, {EXAMPLE}")

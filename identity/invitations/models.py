@@ -365,7 +365,7 @@ def move_delivery(
 def find_taken_up(session: Session, address: str, user_id: str) -> dict[str, dict[str, Any]]:
     """The rooms that a person reached by accepting invitations: {ID: facts (names and pictures)}.
 
-    The room of the oldest invitation comes first.
+    The room of the newest invitation comes last.
     """
     found = session.scalars(
         select(ThirdPartyInvitation)
@@ -376,7 +376,11 @@ def find_taken_up(session: Session, address: str, user_id: str) -> dict[str, dic
         )
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
     )
-    return {row.room_id: row.facts for row in found}
+    rooms: dict[str, dict[str, Any]] = {}
+    for row in found:
+        rooms.pop(row.room_id, None)
+        rooms[row.room_id] = row.facts
+    return rooms
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:

@@ -57,6 +57,8 @@ MEANINGS = {
     "inviter_blocks": "blocked inviters may invite again",
     "mail_pauses": "paused mails leave",
     "lost_invitations": "nobody knows any more which invitations a restore lost",
+    "homeservers.base_url": "links to clients, and doctor, know no base URL but the URL",
+    "homeservers.phone_url": "homeservers have no link for telephones",
     "homeservers.held_at": "homeservers on hold are called again",
     "homeservers.held_until": "homeservers on hold are called again",
     "homeservers.suspended_at": "suspended homeservers, and their people, are heard again",

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain_rules.federation import CLASS_SOURCES
-from identity.client_links import PLACEHOLDERS
+from identity.client_links import WRITTEN
 from identity.console import scoping
 from identity.core import paging
 from identity.core.findings import State
@@ -232,7 +232,7 @@ def _show_form(name: str, values: dict[str, str], faults: Iterable[Fault] = ()) 
         name=name,
         values=values,
         sources=sorted(CLASS_SOURCES),
-        placeholders=", ".join(f"{{{each}}}" for each in PLACEHOLDERS),
+        placeholders=WRITTEN,
         faults=list(faults),
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from domain_rules.federation import CLASS_SOURCES, CONNECTORS
+from identity.client_links import WRITTEN
 from identity.command.files import FILE, read_certificate, read_secret
 from identity.command.opening import (
     author_here,
@@ -31,8 +32,7 @@ describing = with_options(
     click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
     click.option("--label", help="The name people read."),
     click.option(
-        "--client-url",
-        help="Where its users open their Matrix client; may hold {homeserver_url}, {server_name}, {user_id}, {room_id}.",
+        "--client-url", help=f"Where its users open their Matrix client; may hold {WRITTEN}."
     ),
     click.option("--phone-url", help="The same for telephones: a link, and a QR code."),
     click.option(

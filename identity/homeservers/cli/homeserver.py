@@ -7,6 +7,7 @@ import click
 
 from domain_rules.federation import CLASS_SOURCES, CONNECTORS
 from domain_rules.user_ids import Scheme
+from identity.client_links import WRITTEN
 from identity.command.files import FILE, read_certificate, read_secret
 from identity.command.opening import (
     author_here,
@@ -66,8 +67,7 @@ describing = with_options(
         help="How its users are classified.  [default: agent; with --guests guest]",
     ),
     click.option(
-        "--client-url",
-        help="Where its users open their Matrix client; may hold {homeserver_url}, {server_name}, {user_id}, {room_id}.",
+        "--client-url", help=f"Where its users open their Matrix client; may hold {WRITTEN}."
     ),
     click.option("--phone-url", help="The same for telephones: a link, and a QR code."),
     click.option(

@@ -104,10 +104,11 @@ def account_taken(n: int) -> Response:
     proposal = account_creation.propose(services, own)
     with services.database.reading() as session:
         invited = invitation_proof.is_invited(session, own.address)
+    created = account_creation.find_created(services, own)
     return render_page(
         "account_taken",
         address=EmailAddress.stored(own.address).display,
-        client_url=proposal.client_url,
+        client_url=created.client_url if created else proposal.client_url,
         invited=invited,
     )
 

@@ -13,6 +13,13 @@ AXE = (
 )
 
 
+@pytest.fixture
+def settings(tmp_path):
+    """With a link for telephones, so that the last page has its code too."""
+    link = "https://m.example/?account_provider={server_name}&login_hint=mxid:{user_id}"
+    return {"data_dir": tmp_path, "_env_file": None, "phone_url": link}
+
+
 @pytest.mark.parametrize(
     ("language", "seen_as"),
     [("fr", ((320, "light"), (1280, "dark"))), ("en", ((320, "dark"),))],

@@ -59,6 +59,29 @@ def test_a_homeserver_that_answers_is_asked_for_our_module(run, told_homeserver)
     assert "how accounts are registered was not looked at" in told[1]  # it says nothing of it
 
 
+def test_of_agents_homeservers_too_it_is_told_whether_clients_are_sent_to_the_registered_door(
+    run, told_homeserver
+):
+    name, proxy = "told.example", "https://matrix.told.example"
+    told_homeserver.published = {"m.homeserver": {"base_url": f"{told_homeserver.url}/"}}
+    run("homeserver", "add", name, "--url", told_homeserver.url)
+
+    def sent() -> dict[str, str]:
+        found = [each for each in run.json("doctor") if each["what"] == name]
+        [one] = [each for each in found if "clients" in each["told"]]
+        return one
+
+    assert sent()["state"] == "ok"
+    run("homeserver", "set", name, "--base-url", proxy)
+    found = sent()
+    assert found["state"] == "attention"
+    assert (told_homeserver.url in found["told"], proxy in found["told"]) == (True, True)
+    assert f"public_baseurl: {proxy}" in found["fix"]
+    assert f"homeserver set {name} --base-url {told_homeserver.url}" in found["fix"]
+    told_homeserver.published = {"m.homeserver": {"base_url": proxy}}
+    assert sent()["state"] == "ok"
+
+
 def test_a_homeserver_of_which_nobody_says_who_is_in_a_room_is_named(run):
     run("homeserver", "add", "told.example", "--url", "http://127.0.0.1:1", "--guests")
     [found] = [each for each in run.json("doctor", ends=1) if each["what"] == "rooms"]

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
-from identity.core.findings import State
+from identity.core.findings import Finding, State
 from identity.core.http_client import JsonClient
 from identity.health.checks import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
 from tests.services.guichet_synapse import CLIENT, GuichetHomeserver, Person, started
@@ -154,9 +154,18 @@ def test_the_doctor_looks_where_clients_are_sent(homeserver, told_guichet, proxy
             looks = homeserver_proxy.check_proxy(talk, clients, homeserver.server_name, **facts)
             return {each.fix or each.told: each.state for each in looks}
 
+    def sent(told: str | None, registered: str) -> Finding:
+        name = homeserver.server_name
+        [found] = homeserver_proxy.check_clients_url(name, told=told, registered=registered)
+        return found
+
     with JsonClient(homeserver.url) as talk:
         own = homeserver_proxy.clients_url(talk)
     assert own == f"http://localhost:{homeserver.port}/"
+    assert sent(own, registered=f"http://localhost:{homeserver.port}").state is State.OK
+    past_the_proxy = sent(own, registered=proxy)
+    assert past_the_proxy.state is State.ATTENTION
+    assert f"public_baseurl: {proxy}" in past_the_proxy.fix
     mended = " ".join(fix for fix, state in found(own, "guest").items() if state is not State.OK)
     assert "deploy/synapse-mixed.conf" in mended
     assert "per_cache_factors" in mended
