@@ -1,6 +1,6 @@
 """Somebody who follows the links of `make demo` in Chromium: Guichet's pages, the mailbox, Hydrogen."""
 
-import re
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
@@ -9,7 +9,6 @@ from .processes import ROOT
 from .waiting import wait_for
 
 PICTURES = ROOT / "artefacts/demo"
-USER_ID = re.compile(r"@\S+:localhost:\d+")
 WRITING = ".MessageComposer textarea"
 
 
@@ -43,16 +42,14 @@ class Newcomer:
         self._press("Confirm my address")
         self._make_account()
 
-    def accept_invitation(self, address: str) -> str:
-        """From the mail to the last page, by its link and its code; returns the user ID."""
+    def accept_invitation(self, address: str) -> None:
+        """From the mail to the last page, by its link and its code."""
         code = code_in(self.read_mail(address))
         self._follow("/i/")
         self.take_picture("invitation")
         self.page.locator("[name=code]").fill(code)
         self._press("Continue")
         self._make_account()
-        self.page.locator("main summary").click()
-        return USER_ID.findall(self.page.locator("main").inner_text())[0]
 
     def read_mail(self, address: str) -> str:
         """Open the newest one to this address in the demo's mailbox; return its text."""
@@ -67,9 +64,12 @@ class Newcomer:
         self.take_picture("mail")
         return self.page.locator(".raw").inner_text()
 
-    def open_messenger(self) -> None:
-        """By the button of the last page."""
-        self.page.locator(f"main a[href^='{self.messenger}']").first.click()
+    def open_messenger(self) -> str:
+        """By the button of the last page; returns the user ID, which stands in its link."""
+        button = self.page.locator(f"main a[href^='{self.messenger}']").first
+        told = parse_qs(urlsplit(button.get_attribute("href")).query)
+        button.click()
+        return told["user"][0]
 
     def _make_account(self) -> None:
         self.page.locator("[name=display_name]").fill(self.name.title())
@@ -120,6 +120,7 @@ class Newcomer:
         self.page.locator(WRITING).press("Enter")
         sent = self.page.locator(".Timeline_message:not(.unsent)", has_text=text)
         expect(sent).to_be_visible()
+        expect(self.page.get_by_text("Loading more messages")).to_have_count(0)
         self.take_picture("writes")
 
     def saves_what_it_sends(self, name: str, content: bytes) -> bool:

@@ -111,9 +111,9 @@ def test_the_whole_demo(started):
 def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, newcomer, screen):
     agent = newcomer("nina")
     agent.sign_up(screen[0], "nina@agents.example")
-    agent.open_messenger()
-    server_name = started.facts["homeservers"]["agents"]["server_name"]
-    agent.sign_in(f"@nina-agents.example:{server_name}")
+    user_id = agent.open_messenger()
+    assert user_id.endswith(f":{started.facts['homeservers']['agents']['server_name']}")
+    agent.sign_in(user_id)
     agent.make_room("Atelier")
     agent.write("Bonjour")
     assert agent.refused == []
@@ -121,13 +121,19 @@ def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, ne
 
 def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, newcomer):
     guest = newcomer("zoe")
-    user_id = guest.accept_invitation("zoe@association.example")
-    guest.open_messenger()
+    guest.accept_invitation("zoe@association.example")
+    user_id = guest.open_messenger()
     guest.sign_in(user_id)
     room = guest.accept()
     guest.write("Me voilà")
-    said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()["chunk"]
-    assert [(one["type"], one["sender"]) for one in said] == [("m.room.encrypted", user_id)]
+
+    def has_arrived() -> bool:  # from one homeserver to the other
+        said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()
+        return [(each["type"], each["sender"]) for each in said["chunk"]] == [
+            ("m.room.encrypted", user_id)
+        ]
+
+    wait_for(has_arrived, what="the agent has the message, encrypted")
     assert guest.refused == []
 
 
