@@ -21,6 +21,8 @@ from .processes import Process, Supervisor
 
 # This is for a first look, also in a container, where everybody is root.
 NO_ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
+# Each process of the worker takes some 35 MB, and one person keeps no more than these busy.
+FEW = ("--concurrency", "3")
 STOP_TIME = 10  # seconds for the web to finish what was begun; below processes.STOP_TIMEOUT
 
 
@@ -62,7 +64,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     working = [
         Process(
             "worker",
-            _celery("worker", "--without-gossip", "--without-mingle"),
+            _celery("worker", "--without-gossip", "--without-mingle", *FEW),
             worker,
             shows_output=False,
         ),

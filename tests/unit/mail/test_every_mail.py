@@ -128,8 +128,9 @@ def test_the_text_part_is_for_reading(write, language):
     text = text_of(write(language=language))
     assert "\n\n\n" not in text
     assert "<" not in text
-    assert "&" not in text
-    assert not [line for line in text.split("\n") if len(line) > 76]
+    lines = [line for line in text.split("\n") if not line.startswith("https://")]
+    assert "&" not in "".join(lines)
+    assert not [line for line in lines if len(line) > 76]
     for body in text.split("* * *"):
         # Besides links, and what names the other browsers that wait, a line each.
         said = [line for line in body.split("\n") if not line.startswith(("- ", "http"))]
@@ -146,7 +147,8 @@ def test_nothing_is_left_blank_or_undefined(write, language):
 def test_french_typography_and_nobody_shouts(write):
     for language in ("fr", "en"):
         message = write(language=language)
-        for words in (message["Subject"], text_of(message)):
+        text = re.sub(r"^https://\S+$", "", text_of(message), flags=re.MULTILINE)
+        for words in (message["Subject"], text):
             assert "!" not in words
             if language == "fr":
                 assert not re.search(r"(?<!\u00a0)[;?»]|« |(?<!\u00a0):(?=\s)", words)
