@@ -7,6 +7,7 @@ import click
 import pytest
 
 from identity.cli.commands import guichet
+from identity.client_links import check_template
 from identity.core import exposition
 from identity.core.metrics import FAMILIES, NAMESPACE
 from identity.env_files import VARIABLE
@@ -79,6 +80,12 @@ def test_every_link_leads_to_a_file(page):
 def test_every_page_is_in_the_map():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert pages <= set(re.findall(r"\]\(([\w-]+\.md)\)", read("docs/README.md")))
+
+
+def test_every_template_of_a_client_is_accepted():
+    templates = re.findall(r"https://[^\s'`]*\{\w+\}[^\s'`]*", read("docs/clients.md"))
+    assert templates
+    assert [check_template(template) for template in templates] == templates
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
