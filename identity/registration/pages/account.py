@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from flask import Response, abort, request
+from markupsafe import Markup
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
@@ -129,8 +130,16 @@ def account_done(n: int) -> Response:
         address=address,
         created=created,
         client_url=created.client_url,
-        picture=qr_code(created.phone_url) if created.phone_url else None,
+        picture=_picture(created.phone_url),
     )
+
+
+def _picture(url: str | None) -> Markup | None:
+    """The QR code of the link for telephones; None if the link is too long, or if there is none."""
+    try:
+        return qr_code(url) if url else None
+    except ValueError:
+        return None
 
 
 def _own(n: int) -> VerificationRequest:

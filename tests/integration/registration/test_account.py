@@ -4,6 +4,7 @@ from html import unescape
 
 import pytest
 
+from identity.homeservers.models import Homeserver
 from tests.worlds.pages import *
 from tests.worlds.pages import PASSWORD
 from tests.worlds.visitors import heading, title, words
@@ -31,6 +32,18 @@ def test_an_account_is_made_and_the_welcome_says_what_to_keep(site, ana):
     assert ana.post("/account/1", **FORM).status_code == 200  # pressed twice: the welcome again
     assert len(site.server.made) == 1
     assert ana.at == "/account/1/done"
+
+
+def test_a_link_too_long_for_a_code_stays_a_link(site, ana):
+    with site.services.database.transaction() as session:
+        row = session.get_one(Homeserver, "education.example")
+        row.phone_url = f"https://m.example/?way={'a' * 3_000}"
+    ana.confirm(site)
+    answer = ana.post("/account/1", **FORM)
+    assert (answer.status_code, ana.at) == (200, "/account/1/done")
+    assert f'href="{row.phone_url}"' in answer.text
+    assert 'class="tap"' not in answer.text  # which a computer would hide
+    assert "<svg" not in answer.text.partition("<main")[2]
 
 
 def test_after_the_account_the_links_have_nothing_left_to_do(site, ana, phone):
