@@ -6,6 +6,7 @@ secrets.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -54,7 +55,8 @@ class Proposal:
 class Created:
     """An account that was created, as the welcome page shows it.
 
-    Both links hold what their templates ask for; `fills_user_id`: whether the first holds the user ID.
+    Both links hold what their templates ask for; `fills_user_id`: whether the first holds the user ID;
+    `names_server`: whether the second holds the homeserver.
     """
 
     user_id: str
@@ -63,6 +65,7 @@ class Created:
     client_url: str
     phone_url: str | None
     fills_user_id: bool
+    names_server: bool
     welcome: Welcome
 
 
@@ -247,13 +250,17 @@ def _created(services: Services, session: Session, account: Account) -> Created:
     welcome = welcomes.welcome_of(session, services.rules.current(), account)
     person = {"user_id": account.user_id, "room_id": welcome.room_id}
     client_url = client_link(homeserver, services.settings, **person)
+    phone_url = phone_link(homeserver, services.settings, **person)
+    # A link that was registered for one homeserver may name it without a placeholder.
+    server = {account.homeserver, *([homeserver.clients_url] if homeserver else [])}
     return Created(
         user_id=account.user_id,
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
         client_url=client_url,
-        phone_url=phone_link(homeserver, services.settings, **person),
+        phone_url=phone_url,
         fills_user_id=client_url
         != client_link(homeserver, services.settings, room_id=welcome.room_id),
+        names_server=any(each in unquote(phone_url or "") for each in server),
         welcome=welcome,
     )

@@ -46,6 +46,22 @@ def test_a_link_too_long_for_a_code_stays_a_link(site, ana):
     assert "<svg" not in answer.text.partition("<main")[2]
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("https://m.example/?account_provider={server_name}", "y est déjà choisi"),
+        ("https://m.example/?hs_url={homeserver_url}", "y est déjà choisi"),
+        ("https://m.example/?account_provider=education.example", "y est déjà choisi"),
+        ("https://m.example/store", "Indiquez-y le serveur education.example"),
+    ],
+)
+def test_the_app_has_the_server_only_if_the_link_names_it(site, ana, template, said):
+    with site.services.database.transaction() as session:
+        session.get_one(Homeserver, "education.example").phone_url = template
+    ana.confirm(site)
+    assert said in words(ana.post("/account/1", **FORM))
+
+
 def test_after_the_account_the_links_have_nothing_left_to_do(site, ana, phone):
     ana.start()
     code = site.code()
