@@ -24,6 +24,8 @@ def check_template(value: str) -> str:
     A URL without placeholders is a template too. The part before the query names the same page
     for everybody, so that no value can lead elsewhere.
     """
+    if not value.isprintable():
+        check_web_url(value)  # which refuses it without repeating it
     for name in BRACED.findall(value):
         if name not in PLACEHOLDERS:
             raise ValueError(f"knows no {{{name}}}: there are {WRITTEN}, {EXAMPLE}")

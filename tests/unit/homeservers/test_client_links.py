@@ -74,6 +74,7 @@ def test_what_is_not_known_is_left_out(template, url):
         ("{homeserver_url}", "only behind ? or #"),
         ("javascript:alert('?{user_id}')", "must begin with https: or http:"),
         ("https://chat.example/?u={user_id} x", "blanks"),
+        ("https://chat.example/?u={\x1b[2J}", "blanks"),
     ],
 )
 def test_other_templates_are_refused(template, why):
