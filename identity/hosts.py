@@ -19,11 +19,16 @@ def is_host(text: str) -> bool:
         pass
     if not text.isascii():
         try:
-            text = idna.encode(text, uts46=True).decode("ascii")
-        except (idna.IDNAError, UnicodeError):
+            text = in_ascii(text)
+        except ValueError:
             return False
     labels = text.removesuffix(".").split(".")
     return len(text) <= MAX_NAME and all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def in_ascii(name: str) -> str:
+    """The name of a host in A-labels. Raises ValueError if a label can be none."""
+    return name if name.isascii() else idna.encode(name, uts46=True).decode("ascii")
 
 
 def split_url(value: str, example: str) -> SplitResult:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from identity.core.findings import Finding, Silent, State, findings_or_silence, found
 from identity.core.http_client import JsonClient, quote_path_segment
+from identity.hosts import in_ascii
 
 from .exposure import AGENTS_ONLY, CLIENT, NO_SERVER, OK, UNAUTHORIZED, ask
 
@@ -32,7 +33,7 @@ def clients_url(talk: JsonClient) -> str | None:
     answer = ask(talk, "GET", WELL_KNOWN)
     server = answer.body.get("m.homeserver") if answer and answer.status == OK else None
     url = server.get("base_url") if isinstance(server, dict) else None
-    return url if isinstance(url, str) else None
+    return url if isinstance(url, str) and url else None
 
 
 def check_clients_url(name: str, *, told: str | None, registered: str) -> Iterator[Finding]:
@@ -61,9 +62,10 @@ def _origin(url: str) -> tuple[str, str | None, int | None, str]:
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS_OF.get(parts.scheme)
+        host = in_ascii(parts.hostname or "")
     except ValueError:  # what a homeserver says may be anything
         return url, None, None, ""
-    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
+    return parts.scheme, host, port, parts.path.rstrip("/")
 
 
 def check_proxy(

@@ -120,7 +120,11 @@ def test_what_an_older_module_does_not_tell_is_not_judged(older):
 
 
 @pytest.mark.parametrize(
-    "told", [Answer(404, {}), Answer(200, {}), Answer(200, {"m.homeserver": "x"})]
+    "told",
+    [
+        *(Answer(404, {}), Answer(200, {}), Answer(200, {"m.homeserver": "x"})),
+        Answer(200, {"m.homeserver": {"base_url": ""}}),
+    ],
 )
 def test_a_homeserver_that_does_not_say_where_clients_go_is_not_called_good(told):
     assert homeserver_proxy.clients_url(Homeserver()) == URL
@@ -151,6 +155,7 @@ def test_what_is_too_busy_to_answer_is_not_said_to_be_open(silent, how):
         (URL, "https://matrix.guests.example"),
         ("https://Matrix.guests.example:443", "https://matrix.guests.example"),
         ("http://localhost:80/", "http://localhost"),
+        ("https://xn--mdiathque-53af.example/", "https://médiathèque.example"),
     ],
 )
 def test_clients_that_are_sent_to_the_registered_door_are_well_sent(told, registered):
