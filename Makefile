@@ -56,11 +56,14 @@ run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9
 	@GUICHET_ENV_FILE= exec $(BIN)/guichet serve $(ARGS)
 
 demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000 --scanner")
-	@# Without npm's registry the demo starts all the same, and says so.
-	@$(MAKE) --silent $(MESSENGER)/.ready >/dev/null 2>&1 || true
-	@# What the scanner needs may be missing: the demo says so, and starts all the same.
-	@$(if $(findstring --scanner,$(ARGS)),$(MAKE) --silent $(SCANNER)/.ready >/dev/null 2>&1 || true)
+	@# Without npm's registry, or what the scanner needs, the demo starts all the same, and says so.
+	@$(call TRY,$(MESSENGER),the messenger)
+	@$(if $(findstring --scanner,$(ARGS)),$(call TRY,$(SCANNER),the scanner))
 	@exec $(BIN)/python -m examples.demo $(ARGS)
+
+# Whoever is offline waits seconds, not minutes: the registries are asked once.
+TRY = $(MAKE) --question $(1)/.ready >/dev/null 2>&1 || { echo "Installing $(2) into $(1), once"; \
+	PIP_RETRIES=0 npm_config_fetch_retries=0 npm_config_fetch_timeout=60000 $(MAKE) --silent $(1)/.ready >/dev/null 2>&1 || true; }
 
 unit: $(VENV)/.test  ## Run the tests that need no server, in under half a minute: the loop to work in
 	@# Databases stand in memory, and the plugin for API documents stays out: it takes seconds to load.

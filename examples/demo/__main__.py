@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import click
+import requests
 
 from identity.core.clock import utc_now
 
@@ -248,7 +249,7 @@ def demo(folder: Path, port: int, *, with_scanner: bool) -> None:
         _check(port)
         with DemoFolder(folder if folder.is_absolute() else ROOT / folder) as demo_folder:
             _run(demo_folder, Demo(demo_folder.folder, port, with_scanner=with_scanner))
-    except Failed as error:
+    except (Failed, requests.RequestException) as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(1)
 

@@ -33,6 +33,7 @@ class DemoFolder:
         except OSError:
             os.close(self._descriptor)
             raise Failed(f"{self.folder} belongs to a demo that runs") from None
+        self.folder.chmod(0o700)  # the databases of the homeservers hold access tokens
         for entry in self.folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

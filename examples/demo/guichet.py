@@ -27,7 +27,7 @@ class Guichet:
         self._client_url = client_url
         self.name = f"localhost:{port}"
         self.url = f"https://{self.name}"
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         self._environment = environment(
             GUICHET_DATA_DIR=str(folder),
             GUICHET_PUBLIC_URL=self.url,

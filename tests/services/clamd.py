@@ -19,7 +19,6 @@ class Clamd(Server):
         program = antivirus.program()
         if program is None:
             raise MissingService(antivirus.NOT_INSTALLED)
-        self._argv = [program, "-c", antivirus.CONFIGURATION]
         self._demo = Antivirus(program, folder / "clamd")
         self.folder = self._demo.folder
         self.address = self.folder / antivirus.SOCKET
@@ -27,7 +26,10 @@ class Clamd(Server):
     def start(self) -> None:
         self.address.unlink(missing_ok=True)
         self.child = Child(
-            self._argv, log=self.folder / "output.log", env={"LANG": "C.UTF-8"}, cwd=self.folder
+            self._demo.argv,
+            log=self.folder / "output.log",
+            env={"LANG": "C.UTF-8"},
+            cwd=self.folder,
         )
         self.child.wait_until(self._demo.answers, what="clamd has its socket")
 

@@ -84,7 +84,7 @@ def running(folder: Path, *options: str) -> Iterator[Demo]:
     )
     written = folder / "demo/demo.json"
     try:
-        child.wait_until(written.exists, what="demo.json stands there", within=180)
+        child.wait_until(written.exists, what="demo.json stands there", within=600)
         yield Demo(child, json.loads(written.read_text(encoding="utf-8")))
     finally:
         child.stop(signal.SIGINT)

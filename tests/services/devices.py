@@ -19,7 +19,10 @@ from .waiting import NeverHappened
 T = TypeVar("T")
 LOOK_MS = 200  # how long one look waits for news
 LOOKS = 400  # of all devices at once, until a fact is given up
-CONFIG = nio.AsyncClientConfig(encryption_enabled=True, store_sync_tokens=True)
+# Left to itself, nio asks for ever a homeserver that is away.
+CONFIG = nio.AsyncClientConfig(
+    encryption_enabled=True, store_sync_tokens=True, max_timeouts=4, max_limit_exceeded=20
+)
 
 
 class Device:

@@ -66,6 +66,11 @@ def in_place_of_clamd(folder: Path, *answers: bytes, reads: bool = True) -> Iter
         talking.join()
 
 
+def test_it_runs_where_no_apparmor_profile_of_debian_holds_it(clamd):
+    runs = Path(f"/proc/{clamd.child.pid}/exe").readlink()
+    assert runs.is_relative_to(clamd.folder)
+
+
 @pytest.mark.parametrize("kind", INFECTED)
 def test_the_test_virus_is_found_in(kind, clamd, file):
     file.write_bytes(INFECTED[kind][1])

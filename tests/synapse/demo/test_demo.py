@@ -93,6 +93,7 @@ def test_the_whole_demo(started):
     shape_is_as_promised(facts)
     written = Path(facts["ca_file"]).with_name("demo.json")
     assert written.stat().st_mode & 0o077 == 0  # it holds passwords
+    assert "could be read by others" not in demo.child.log  # nor anything else
     everything_answers(demo)
     the_messenger_is_served_under_its_policy(demo)
     guests_answer_and_agents_begin(demo)
@@ -272,7 +273,9 @@ def test_without_the_scanner_the_rest_starts_and_one_line_says_what_it_lacks(tmp
 
 
 def test_each_start_begins_afresh(tmp_path):
+    (tmp_path / "demo").mkdir(mode=0o755)
     with DemoFolder(tmp_path / "demo") as place:
+        assert place.folder.stat().st_mode & 0o077 == 0
         (place.folder / "agents").mkdir()
         (place.folder / "agents/homeserver.db").write_text("of the last time")
         place.publish({"guichet": "https://localhost:1"})
