@@ -2,22 +2,25 @@
 
 import json
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 import requests
 from playwright.sync_api import expect
 
-from examples.demo import antivirus, proxy, scanner
+from examples.demo import antivirus, people, proxy, scanner
 from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.demo_folder import DemoFolder
+from examples.demo.screen import INVITED
 from tests.services.demo import (
     CLIENT,
     Demo,
@@ -72,6 +75,23 @@ def screen(started) -> list[str]:
     return wait_for(shown, what="three links")
 
 
+@pytest.fixture
+def guest(started) -> str:
+    """The address that the demo invites; another if an earlier try of the test has used it."""
+    mails = started.get(started.facts["mailbox"]).json()
+    if [mail["to"] for mail in mails].count(INVITED) <= 1:
+        return INVITED
+    ana, other = started.facts["users"]["agent"], f"zoe.{secrets.token_hex(3)}@association.example"
+    home = SimpleNamespace(client_url=started.facts["homeservers"]["agents"]["client_url"])
+    people.invite_by_mail(
+        people.Person(home, ana["user_id"], ana["password"], ana["access_token"]),
+        other,
+        identity_server=started.facts["guichet"].removeprefix("https://"),
+        ca_file=started.facts["ca_file"],
+    )
+    return other
+
+
 def processes_of(folder: Path) -> list[str]:
     """What runs with this folder in its command line or as its place."""
     found = []
@@ -111,7 +131,8 @@ def test_the_whole_demo(started):
 
 def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, newcomer, screen):
     agent = newcomer("nina")
-    agent.sign_up(screen[0], "nina@agents.example")
+    # Another name for each try, as each makes an account.
+    agent.sign_up(screen[0], f"nina.{secrets.token_hex(3)}@agents.example")
     user_id = agent.open_messenger()
     assert user_id.endswith(f":{started.facts['homeservers']['agents']['server_name']}")
     agent.sign_in(user_id)
@@ -120,13 +141,13 @@ def test_an_agent_signs_up_by_the_first_link_makes_a_room_and_writes(started, ne
     assert agent.refused == []
 
 
-def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, newcomer):
-    guest = newcomer("zoe")
-    guest.accept_invitation("zoe@association.example")
-    user_id = guest.open_messenger()
-    guest.sign_in(user_id)
-    room = guest.accept()
-    guest.write("Me voilà")
+def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, newcomer, guest):
+    zoe = newcomer("zoe")
+    zoe.accept_invitation(guest)
+    user_id = zoe.open_messenger()
+    zoe.sign_in(user_id)
+    room = zoe.accept()
+    zoe.write("Me voilà")
 
     def has_arrived() -> bool:  # from one homeserver to the other
         said = started.fetch("agent", f"/rooms/{quote(room)}/messages?dir=b&limit=1").json()
@@ -135,7 +156,7 @@ def test_who_is_invited_by_mail_has_an_account_and_writes_in_the_room(started, n
         ]
 
     wait_for(has_arrived, what="the agent has the message, encrypted")
-    assert guest.refused == []
+    assert zoe.refused == []
 
 
 def test_the_last_link_opens_the_messenger_as_the_agent_of_the_demo(started, newcomer, screen):
@@ -250,7 +271,7 @@ def guests_answer_and_agents_begin(demo):
 
 def an_invitation_of_the_agent_is_in_the_mailbox(demo):
     mails = wait_for(lambda: demo.get(demo.facts["mailbox"]).json(), what="the mail is there")
-    assert [mail["to"] for mail in mails] == ["zoe@association.example"]
+    assert {mail["to"] for mail in mails} == {INVITED}
 
 
 def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch):
