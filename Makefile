@@ -56,10 +56,13 @@ run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9
 	@GUICHET_ENV_FILE= exec $(BIN)/guichet serve $(ARGS)
 
 demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000 --scanner")
-	@# Without npm's registry, or what the scanner needs, the demo starts all the same, and says so.
+	@# Without Debian's packages, npm's registry, or what the scanner needs, the demo starts all the same, and says so.
+	@[ "$$(id -u)" != 0 ] || $(MAKE) --no-print-directory debian DEBIAN="$(OF_THE_DEMO)" || true
 	@$(call TRY,$(MESSENGER),the messenger)
 	@$(if $(findstring --scanner,$(ARGS)),$(call TRY,$(SCANNER),the scanner))
 	@exec $(BIN)/python -m examples.demo $(ARGS)
+
+OF_THE_DEMO = nginx-light clamav-daemon$(if $(findstring --scanner,$(ARGS)), clamdscan libmagic1 python3-olm)
 
 # Whoever is offline waits seconds, not minutes: the registries are asked once.
 TRY = $(MAKE) --question $(1)/.ready >/dev/null 2>&1 || { echo "Installing $(2) into $(1), once"; \
