@@ -1,5 +1,6 @@
 """Ports nobody holds, and waiting until something is true."""
 
+import atexit
 import errno
 import os
 import random
@@ -54,15 +55,20 @@ _numbers = _ports()
 _one_at_a_time = threading.Lock()
 
 
+def _let_go() -> None:
+    while _claims:
+        _claims.pop().close()
+
+
 def _begin_anew() -> None:
     """A fork has blocks of its own; those of its parent stay claimed by the parent alone."""
     global _numbers, _one_at_a_time
-    while _claims:
-        _claims.pop().close()
+    _let_go()
     _numbers, _one_at_a_time = _ports(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_begin_anew)
+atexit.register(_let_go)
 
 
 def free_port() -> int:
